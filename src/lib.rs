@@ -1,2 +1,6 @@
 //! nablac
+
+pub mod graph;
+pub mod kernel;
+pub mod ops;
 pub mod sparsity;

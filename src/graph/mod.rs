@@ -1,0 +1,5 @@
+//! The expression graph: sparse matrix values, hash-consed, append-only.
+
+mod external;
+
+pub use external::{Callback, External};
