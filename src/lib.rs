@@ -1,1 +1,2 @@
 //! nablac
+pub mod ops;
