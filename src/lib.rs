@@ -4,3 +4,4 @@ pub mod graph;
 pub mod kernel;
 pub mod ops;
 pub mod sparsity;
+pub mod syntax;
