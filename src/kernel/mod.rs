@@ -1,0 +1,3 @@
+//! Kernels: the form of a function that engines read, and how a graph becomes one.
+
+pub mod ir;
