@@ -1,0 +1,129 @@
+//! Conditionals: the derivative of a conditional is the conditional of the derivatives, so that
+//! the branch not taken contributes nothing.
+
+use std::sync::Arc;
+
+use super::Rules;
+use super::call::{add_picked, seeds_of, tangent_arguments};
+use super::context::{Cotangents, Dependencies, Derived, DiffError, Tangents};
+use crate::graph::{Func, Graph, NodeId, Payload, visit};
+
+/// One of two functions, by the first argument.
+pub struct Cond;
+
+fn branches(graph: &Graph, id: NodeId) -> Option<(Arc<Func>, Arc<Func>)> {
+    match graph.payload(id) {
+        Some(Payload::Cond(then, otherwise)) => Some((then.clone(), otherwise.clone())),
+        _ => None,
+    }
+}
+
+/// The derivative functions of both branches with one signature, and where each derivative is
+/// among their outputs.
+struct Joined {
+    then: Arc<Func>,
+    otherwise: Arc<Func>,
+    outputs: Vec<Vec<Option<usize>>>,
+}
+
+/// Gives both functions the outputs of either: zeros where one has none, the union of patterns.
+fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
+    let mut outputs = Vec::new();
+    let mut pairs = Vec::new();
+    for (a, b) in then.outputs.iter().zip(&otherwise.outputs) {
+        let mut direction = Vec::new();
+        for (&a, &b) in a.iter().zip(b) {
+            if a.is_none() && b.is_none() {
+                direction.push(None);
+                continue;
+            }
+            direction.push(Some(pairs.len()));
+            pairs.push((a, b));
+        }
+        outputs.push(direction);
+    }
+    let pattern = |f: &Func, k: Option<usize>| k.map(|k| f.outputs[k].pattern.clone());
+    let patterns: Vec<_> = pairs
+        .iter()
+        .map(|&(a, b)| match (pattern(&then.func, a), pattern(&otherwise.func, b)) {
+            (Some(p), Some(q)) => Some(p.union(&q)),
+            (p, q) => p.or(q),
+        })
+        .collect::<Option<_>>()?;
+    let make = |f: &Func, which: &dyn Fn(&(Option<usize>, Option<usize>)) -> Option<usize>| {
+        let (graph, roots) = f.graph()?;
+        let mut scratch = Graph::new();
+        let inputs: Vec<NodeId> = f
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(k, p)| scratch.input(k, p.pattern.clone()))
+            .collect();
+        let roots = visit::transplant(graph, roots, &mut scratch, &inputs);
+        let mut named = Vec::new();
+        for (k, (pair, pattern)) in pairs.iter().zip(&patterns).enumerate() {
+            let value = match which(pair) {
+                Some(o) => roots[o],
+                None => scratch.zero(pattern.n_rows(), pattern.n_cols()),
+            };
+            named.push((format!("d{k}").into(), scratch.project(value, pattern)));
+        }
+        Some(Func::freeze(f.name.clone(), &scratch, f.inputs.clone(), named))
+    };
+    Some(Joined {
+        then: make(&then.func, &|p| p.0)?,
+        otherwise: make(&otherwise.func, &|p| p.1)?,
+        outputs,
+    })
+}
+
+impl Rules for Cond {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+        let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
+        let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
+        let seeds = cx.seeds(&args);
+        let then = cx.deriver.tangent(&then, &seeds, &[])?;
+        let otherwise = cx.deriver.tangent(&otherwise, &seeds, &[])?;
+        let Some(joined) = join(&then, &otherwise) else { return Ok(()) };
+        let inputs = tangent_arguments(cx, &args, &args);
+        let results = cx.graph.cond(condition, &joined.then, &joined.otherwise, &inputs);
+        cx.set_results(id, picked(&joined, &results));
+        Ok(())
+    }
+
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+        let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
+        let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
+        let wanted: Vec<bool> = args.iter().map(|&a| cx.wants(a)).collect();
+        let cotangents = cx.results(id, then.outputs.len());
+        let seeds = seeds_of(cx, &cotangents);
+        let then = cx.deriver.adjoint(&then, &seeds, &wanted)?;
+        let otherwise = cx.deriver.adjoint(&otherwise, &seeds, &wanted)?;
+        let Some(joined) = join(&then, &otherwise) else { return Ok(()) };
+        let mut inputs = args.clone();
+        inputs.extend(cotangents.iter().flatten().flatten());
+        let results = cx.graph.cond(condition, &joined.then, &joined.otherwise, &inputs);
+        add_picked(cx, &args, &picked(&joined, &results));
+        Ok(())
+    }
+
+    fn dependency(&self, cx: &mut Dependencies, id: NodeId) {
+        let Some((then, otherwise)) = branches(cx.graph, id) else { return };
+        let args: Vec<NodeId> = cx.graph.args(id)[1..].to_vec();
+        let (a, b) = (cx.deriver.dependency(&then), cx.deriver.dependency(&otherwise));
+        let rows = a
+            .iter()
+            .zip(b.iter())
+            .map(|(a, b)| {
+                let either: Vec<_> = a.iter().zip(b).map(|(p, q)| p.union(q)).collect();
+                cx.compose(&args, &either)
+            })
+            .collect();
+        cx.set_results(id, rows);
+    }
+}
+
+fn picked(joined: &Joined, results: &[NodeId]) -> Vec<Vec<Option<NodeId>>> {
+    let of = |k: &Option<usize>| k.map(|k| results[k]);
+    joined.outputs.iter().map(|direction| direction.iter().map(of).collect()).collect()
+}
