@@ -193,6 +193,44 @@ impl DependencyMatrix {
         Ok(unions.finish(rows))
     }
 
+    /// Dependencies of the nonzeros of a matrix product with the given pattern, from those of
+    /// the nonzeros of both factors: entry (i, j) depends on what the entries (i, l) of `a` and
+    /// (l, j) of `b` depend on, for all l where both are structural nonzeros.
+    pub fn product(
+        a: (&DependencyMatrix, &Pattern),
+        b: (&DependencyMatrix, &Pattern),
+        pattern: &Pattern,
+    ) -> Result<DependencyMatrix, PatternError> {
+        let ((a, a_pattern), (b, b_pattern)) = (a, b);
+        let mut rows = Vec::with_capacity(pattern.nnz());
+        let mut spans: Vec<(u32, Span)> = Vec::new();
+        let mut unions = Unions::new(pattern.nnz(), a.n_seeds);
+        if a_pattern.is_dense() && b_pattern.is_dense() {
+            let (height, inner) = (a_pattern.n_rows() as u32, b_pattern.n_rows() as u32);
+            let of_row = (0..a_pattern.nnz() as u32).map(|k| (k % height, k));
+            let of_column = (0..b_pattern.nnz() as u32).map(|k| (k / inner, k));
+            let by_row = a.gather_union(&Lists::by_key(a_pattern.n_rows(), of_row))?;
+            let by_column = b.gather_union(&Lists::by_key(b_pattern.n_cols(), of_column))?;
+            for (i, j) in pattern.entries() {
+                spans.extend([(0, by_row.rows[i]), (1, by_column.rows[j])]);
+                rows.push(unions.union(&[&by_row, &by_column], &mut spans)?);
+                spans.clear();
+            }
+            return Ok(unions.finish(rows));
+        }
+        let (transposed, source) = a_pattern.transpose();
+        for (i, j) in pattern.entries() {
+            for at in transposed.column(i) {
+                if let Some(kb) = b_pattern.find(transposed.row_of(at, i), j) {
+                    spans.extend([(0, a.rows[source[at] as usize]), (1, b.rows[kb])]);
+                }
+            }
+            rows.push(unions.union(&[a, b], &mut spans)?);
+            spans.clear();
+        }
+        Ok(unions.finish(rows))
+    }
+
     /// The entries of all parts, one part after the other. All have the same seeds.
     pub fn concat(parts: &[&DependencyMatrix]) -> Result<DependencyMatrix, PatternError> {
         let Some(first) = parts.first() else { return Ok(DependencyMatrix::empty(0, 0)) };
@@ -479,6 +517,25 @@ mod tests {
 
             let composed = a.compose(&outer).unwrap();
             prop_assert_eq!(composed.to_pattern(), Ok(outer.product(&a.to_pattern().unwrap())));
+
+            // The rows of `a` as a 2 x 3 matrix, those of `b` as 3 x 2, dense and with holes.
+            for (pa, pb) in [
+                (Pattern::dense(2, 3), Pattern::dense(3, 2)),
+                (Pattern::band(2, 3, 0, 1), Pattern::dense(3, 2)),
+                (Pattern::dense(2, 3), Pattern::band(3, 2, 1, 0)),
+            ] {
+                let (ra, rb) = (a.gather(0..pa.nnz()), b.gather(0..pb.nnz()));
+                let pattern = pa.product(&pb);
+                let product =
+                    DependencyMatrix::product((&ra, &pa), (&rb, &pb), &pattern).unwrap();
+                let want = pattern.entries().map(|(i, j)| {
+                    let terms = (0..3).filter_map(|l| Some((pa.find(i, l)?, pb.find(l, j)?)));
+                    let seeds = terms.flat_map(|(ka, kb)| [ra.row(ka), rb.row(kb)].concat());
+                    seeds.collect::<BTreeSet<u32>>()
+                });
+                prop_assert_eq!(set_of(&product), want.collect::<Sets>());
+                prop_assert!(is_sorted(&product));
+            }
 
             for m in [gathered, scattered, union, concat, all, composed] {
                 prop_assert!(is_sorted(&m));
