@@ -1,7 +1,8 @@
 //! Calls: derivatives of a call are calls of derivative functions.
 
 use super::Rules;
-use super::context::{Cotangents, Dependencies, Derived, DiffError, Seeds, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, Derived, DiffError, Seeds, Tangents};
 use crate::graph::{NodeId, Op, Payload};
 
 /// A call of a function.

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, DiffError, Tangents};
 use super::scalar::ScalarOp;
 use crate::graph::{Graph, NodeId, Op, Reduction};
 use crate::sparsity::{IndexMap, Pattern};

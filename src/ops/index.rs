@@ -1,7 +1,8 @@
 //! Rearranging nonzeros: gather, scatter, concatenation.
 
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, DiffError, Tangents};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, Pattern};
 

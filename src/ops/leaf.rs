@@ -1,7 +1,8 @@
 //! Nodes that pass values on: constants, inputs, marks, results of calls.
 
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, DiffError, Tangents};
 use crate::graph::NodeId;
 
 /// A constant or an input: derivatives end here.

@@ -1,6 +1,7 @@
 //! Matrix products.
 
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, DiffError, Tangents};
 use super::{Rules, transpose};
 use crate::graph::NodeId;
 

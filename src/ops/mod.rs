@@ -9,6 +9,7 @@ pub mod scalar;
 
 mod call;
 mod cond;
+mod dependencies;
 mod elementwise;
 mod index;
 mod leaf;
@@ -18,7 +19,9 @@ mod repeat;
 mod surrogate;
 
 use crate::graph::{NodeId, Op};
-use context::{Cotangents, Dependencies, DiffError, Tangents};
+use context::{Cotangents, DiffError, Tangents};
+
+pub use dependencies::Dependencies;
 
 pub use elementwise::{instantiate, partial};
 pub use index::transpose;

@@ -1,7 +1,8 @@
 //! Reductions over all nonzeros of a matrix.
 
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, DiffError, Tangents};
 use super::scalar::ScalarOp;
 use super::surrogate;
 use crate::graph::{Graph, NodeId, Op, Reduction};
