@@ -1,5 +1,6 @@
 //! nablac
 
+pub mod diff;
 pub mod graph;
 pub mod kernel;
 pub mod ops;

@@ -21,7 +21,11 @@ impl Graph {
 
     /// `v` at every nonzero of `pattern`; all structural zeros when `v` is 0.
     pub fn fill(&mut self, pattern: Pattern, v: f64) -> NodeId {
-        if v == 0.0 { self.zero(pattern.n_rows(), pattern.n_cols()) } else { self.explicit(pattern, v) }
+        if v == 0.0 {
+            self.zero(pattern.n_rows(), pattern.n_cols())
+        } else {
+            self.explicit(pattern, v)
+        }
     }
 
     /// A matrix without nonzeros.
@@ -39,7 +43,8 @@ impl Graph {
     pub fn constant_matrix(&mut self, pattern: Pattern, values: &[f64]) -> NodeId {
         debug_assert_eq!(pattern.nnz(), values.len());
         if values.contains(&0.0) {
-            let keep: Vec<u32> = (0..values.len() as u32).filter(|&k| values[k as usize] != 0.0).collect();
+            let keep: Vec<u32> =
+                (0..values.len() as u32).filter(|&k| values[k as usize] != 0.0).collect();
             let pattern = pattern.select(&keep);
             let values: Vec<f64> = keep.iter().map(|&k| values[k as usize]).collect();
             return self.stored_constant(pattern, values);
@@ -202,9 +207,7 @@ impl Graph {
         let value = |g: &Graph, x: NodeId| {
             if g.pattern(x).is_dense() { g.as_uniform(x) } else { None }
         };
-        let negated = |g: &Graph, x: NodeId| {
-            (g.op(x) == Op::Scalar(S::Neg)).then(|| g.arg(x, 0))
-        };
+        let negated = |g: &Graph, x: NodeId| (g.op(x) == Op::Scalar(S::Neg)).then(|| g.arg(x, 0));
         match (op, args) {
             (S::Add, &[a, b]) => {
                 if zero(self, b) && whole(self, a) {
@@ -299,11 +302,18 @@ impl Graph {
                         return Some(a);
                     }
                     let exponent = self.constant(exponent?);
-                    return Some(self.intern(Op::Scalar(S::Pow), &[a, exponent], Attr::None, pattern));
+                    return Some(self.intern(
+                        Op::Scalar(S::Pow),
+                        &[a, exponent],
+                        Attr::None,
+                        pattern,
+                    ));
                 }
             }
             (S::Select, &[c, a, b]) => {
-                let chosen = if zero(self, c) { Some(b) } else {
+                let chosen = if zero(self, c) {
+                    Some(b)
+                } else {
                     value(self, c).map(|v| if v != 0.0 { a } else { b })
                 };
                 if let Some(x) = chosen.filter(|&x| whole(self, x)) {
@@ -320,7 +330,12 @@ impl Graph {
     }
 
     /// The result when all operands are constants.
-    fn fold_constants(&mut self, op: ScalarOp, args: &[NodeId], pattern: &Pattern) -> Option<NodeId> {
+    fn fold_constants(
+        &mut self,
+        op: ScalarOp,
+        args: &[NodeId],
+        pattern: &Pattern,
+    ) -> Option<NodeId> {
         let mut constants: [Option<Constant>; 3] = [None, None, None];
         for (to, &a) in constants.iter_mut().zip(args) {
             *to = Some(self.as_constant(a)?);
@@ -466,8 +481,7 @@ impl Graph {
             return self.zero(pattern.n_rows(), pattern.n_cols());
         }
         let identity = |g: &Graph, x: NodeId| {
-            g.as_uniform(x) == Some(1.0)
-                && (g.pattern(x).is_diagonal() || g.pattern(x).is_scalar())
+            g.as_uniform(x) == Some(1.0) && (g.pattern(x).is_diagonal() || g.pattern(x).is_scalar())
         };
         if identity(self, a) {
             return self.project(b, &pattern);
@@ -523,7 +537,8 @@ impl Graph {
         otherwise: &Arc<Func>,
         args: &[NodeId],
     ) -> Vec<NodeId> {
-        let value = if self.pattern(condition).is_zero() { Some(0.0) } else { self.as_uniform(condition) };
+        let value =
+            if self.pattern(condition).is_zero() { Some(0.0) } else { self.as_uniform(condition) };
         if let Some(value) = value {
             return self.call(if value != 0.0 { then } else { otherwise }, args);
         }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
+use super::Graph;
 use super::external::External;
 use super::node::{NodeId, Op, Port};
 use super::visit;
-use super::Graph;
 use crate::sparsity::Pattern;
 
 /// A function from sparse matrices to sparse matrices. Immutable; shared by content.
@@ -122,9 +122,7 @@ impl Func {
         external.inputs.hash(&mut hasher);
         external.outputs.hash(&mut hasher);
         let name_all = |letter: &str, patterns: &[Pattern]| {
-            let port = |(k, p): (usize, &Pattern)| {
-                Port::new(format!("{letter}{k}"), p.clone())
-            };
+            let port = |(k, p): (usize, &Pattern)| Port::new(format!("{letter}{k}"), p.clone());
             patterns.iter().enumerate().map(port).collect::<Vec<_>>()
         };
         Arc::new(Func {
@@ -213,7 +211,8 @@ impl PartialEq for Func {
             return false;
         }
         let ports = |f: &Func| {
-            let of = |p: &Port| (p.pattern.clone(), p.range.map(|(a, b)| (a.to_bits(), b.to_bits())));
+            let of =
+                |p: &Port| (p.pattern.clone(), p.range.map(|(a, b)| (a.to_bits(), b.to_bits())));
             f.inputs.iter().chain(&f.outputs).map(of).collect::<Vec<_>>()
         };
         match (&self.body, &other.body) {

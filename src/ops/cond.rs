@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use super::Dependencies;
 use super::Rules;
 use super::call::{add_picked, seeds_of, tangent_arguments};
-use super::Dependencies;
-use super::context::{Cotangents, Derived, DiffError, Tangents};
+use super::context::{Cotangents, Derived, MissingDerivative, Tangents};
 use crate::graph::{Func, Graph, NodeId, Payload, Source};
 use crate::sparsity::Pattern;
 
@@ -71,7 +71,7 @@ fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
 }
 
 impl Rules for Cond {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
         let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
         let seeds = cx.seeds(&args);
@@ -84,7 +84,7 @@ impl Rules for Cond {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
         let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
         let wanted: Vec<bool> = args.iter().map(|&a| cx.wants(a)).collect();

@@ -19,7 +19,7 @@ mod repeat;
 mod surrogate;
 
 use crate::graph::{NodeId, Op};
-use context::{Cotangents, DiffError, Tangents};
+use context::{Cotangents, MissingDerivative, Tangents};
 
 pub use dependencies::Dependencies;
 
@@ -29,10 +29,10 @@ pub use index::transpose;
 /// The rules of one kind of node. No method has a default: a new operation states everything.
 pub trait Rules: Sync {
     /// Sets the tangents of node `id` from those of its arguments.
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError>;
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative>;
 
     /// Adds to the cotangents of the arguments of node `id` what its own cotangent implies.
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError>;
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative>;
 
     /// Sets on which seeds the nonzeros of node `id` depend, from those of its arguments.
     fn dependency(&self, cx: &mut Dependencies, id: NodeId);

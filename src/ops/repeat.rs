@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use super::Dependencies;
 use super::Rules;
-use super::context::{Cotangents, Derived, DiffError, Seeds, Tangents};
+use super::context::{Cotangents, Derived, MissingDerivative, Seeds, Tangents};
 use super::surrogate::{self, Summing};
-use crate::graph::{
-    ArgMode, LoopSpec, NodeId, Payload, Reduction, ResultMode, Source, Window,
-};
+use crate::graph::{ArgMode, LoopSpec, NodeId, Payload, Reduction, ResultMode, Source, Window};
 use crate::sparsity::adjacency::Lists;
 use crate::sparsity::{DependencyMatrix, Pattern};
 
@@ -20,7 +18,7 @@ pub struct Repeat;
 const LONGEST_EXACT: u64 = 4_096;
 
 impl Rules for Repeat {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some(Summing { spec, args, results }) = summing_tangents(cx, id)? else {
             return Ok(());
         };
@@ -56,9 +54,8 @@ impl Rules for Repeat {
         let (mut tail_inputs, mut tail_args) = ((s..n_inputs).collect::<Vec<_>>(), Vec::new());
         tail_args.extend_from_slice(&args[s..]);
         let mut modes: Vec<ArgMode> = spec.args.clone();
-        let mut outputs: Vec<(Source, Pattern)> = (0..s)
-            .map(|k| (Source::Output(k), spec.body.inputs[k].pattern.clone()))
-            .collect();
+        let mut outputs: Vec<(Source, Pattern)> =
+            (0..s).map(|k| (Source::Output(k), spec.body.inputs[k].pattern.clone())).collect();
         let mut next_port = n_inputs;
         for (d, direction) in seeds.iter().enumerate() {
             for (k, seed) in direction.iter().enumerate() {
@@ -130,12 +127,12 @@ impl Rules for Repeat {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some(original) = cx.graph.loop_spec(id).cloned() else { return Ok(()) };
         let n_results = original.n_states + original.results.len();
         let cotangents = cx.results(id, n_results);
         let Some(Summing { spec, args, results }) = surrogate::summing(cx.graph, id) else {
-            return Err(DiffError { function: original.body.name.clone() });
+            return Err(MissingDerivative { function: original.body.name.clone() });
         };
         let s = spec.n_states;
         let n_all = s + spec.results.len();
@@ -189,7 +186,7 @@ impl Rules for Repeat {
         let (mut tail_inputs, mut tail_args, mut modes) = (Vec::new(), Vec::new(), Vec::new());
         if reverse {
             let Some(states) = surrogate::history(cx.graph, &spec, &args) else {
-                return Err(DiffError { function: spec.body.name.clone() });
+                return Err(MissingDerivative { function: spec.body.name.clone() });
             };
             for (k, state) in states.into_iter().enumerate() {
                 let len = spec.body.inputs[k].pattern.nnz();
@@ -288,11 +285,11 @@ impl Rules for Repeat {
 }
 
 /// The summing form of a loop whose extremes and products have tangents to push.
-fn summing_tangents(cx: &mut Tangents, id: NodeId) -> Result<Option<Summing>, DiffError> {
+fn summing_tangents(cx: &mut Tangents, id: NodeId) -> Result<Option<Summing>, MissingDerivative> {
     let Some(spec) = cx.graph.loop_spec(id).cloned() else { return Ok(None) };
     match surrogate::summing(cx.graph, id) {
         Some(summing) => Ok(Some(summing)),
-        None => Err(DiffError { function: spec.body.name.clone() }),
+        None => Err(MissingDerivative { function: spec.body.name.clone() }),
     }
 }
 
@@ -327,10 +324,7 @@ fn map_dependency(
             }
             let rows = cx.get(args[k]);
             let inside: Vec<(usize, usize)> = of[r][k].entries().collect();
-            let same = matches!(
-                (mode, arg_mode),
-                (ResultMode::Reduce(_), ArgMode::Broadcast)
-            );
+            let same = matches!((mode, arg_mode), (ResultMode::Reduce(_), ArgMode::Broadcast));
             let iterations = if same { spec.n.min(1) } else { spec.n };
             let entries = (0..iterations).flat_map(|i| {
                 inside.iter().map(move |&(to, from)| {
@@ -435,9 +429,8 @@ fn fixed_point_dependency(
         let mode = k.checked_sub(s).map(|k| &spec.args[k]);
         rows.push(match (mode, whole) {
             (Some(ArgMode::Window(w)), Some(whole)) => {
-                let pairs = (0..w.map.len() as u32).flat_map(|l| {
-                    (0..spec.n).map(move |i| (l, w.index(i, l as usize) as u32))
-                });
+                let pairs = (0..w.map.len() as u32)
+                    .flat_map(|l| (0..spec.n).map(move |i| (l, w.index(i, l as usize) as u32)));
                 let lists = Lists::by_key(w.map.len(), pairs);
                 let union = whole.gather_union(&lists);
                 Some(cx.checked(w.map.len(), union))

@@ -56,9 +56,8 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     let spec: Arc<LoopSpec> = graph.loop_spec(id)?.clone();
     let args: Vec<NodeId> = graph.args(id).to_vec();
     let n_all = spec.n_states + spec.results.len();
-    let sums = |r: &ResultMode| {
-        matches!(r, ResultMode::Window(_) | ResultMode::Reduce(Reduction::Sum))
-    };
+    let sums =
+        |r: &ResultMode| matches!(r, ResultMode::Window(_) | ResultMode::Reduce(Reduction::Sum));
     if spec.results.iter().all(sums) {
         return Some(Summing { spec: (*spec).clone(), args, results: (0..n_all).collect() });
     }

@@ -20,7 +20,10 @@ pub enum FormulaOp {
     /// A free variable of a rule.
     Var(String),
     /// A row of the operation table by its name.
-    Apply { name: String, n_args: u8 },
+    Apply {
+        name: String,
+        n_args: u8,
+    },
 }
 
 /// Reads a formula over the arguments `a`, `b`, `c` and the result `y` of an operation.
@@ -42,10 +45,7 @@ pub fn parse_pattern(text: &str) -> Result<Formula, String> {
 /// Deepest nesting of parentheses and calls in a formula.
 const MAX_DEPTH: u32 = 200;
 
-fn parse(
-    text: &str,
-    name: impl Fn(&str) -> Result<FormulaOp, String>,
-) -> Result<Formula, String> {
+fn parse(text: &str, name: impl Fn(&str) -> Result<FormulaOp, String>) -> Result<Formula, String> {
     let mut reader = Reader { rest: text, ops: Vec::new(), name, depth: 0 };
     reader.comparison()?;
     reader.skip_blanks();

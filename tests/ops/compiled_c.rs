@@ -12,10 +12,7 @@ use crate::grid;
 #[test]
 fn compiled_c_agrees() {
     if Command::new("cc").arg("--version").output().is_err() {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "no C compiler `cc`"
-        );
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no C compiler `cc`");
         println!("skipped: no C compiler `cc`");
         return;
     }
@@ -24,19 +21,9 @@ fn compiled_c_agrees() {
     let program = directory.join("scalar_ops");
     let (text, cases) = c_program();
     fs::write(&source, text).expect("source is written");
-    let flags = [
-        "-Wall",
-        "-Wextra",
-        "-Wconversion",
-        "-pedantic",
-        "-Werror",
-        "-ffp-contract=off",
-    ];
-    let as_cpp = Command::new("cc")
-        .args(["-x", "c++", "-fsyntax-only"])
-        .args(flags)
-        .arg(&source)
-        .output();
+    let flags = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror", "-ffp-contract=off"];
+    let as_cpp =
+        Command::new("cc").args(["-x", "c++", "-fsyntax-only"]).args(flags).arg(&source).output();
     if let Ok(output) = as_cpp {
         let message = String::from_utf8_lossy(&output.stderr);
         let has_no_cpp = message.contains("cc1plus");
@@ -51,11 +38,7 @@ fn compiled_c_agrees() {
         .arg("-lm")
         .output()
         .expect("cc runs");
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     let output = Command::new(&program).output().expect("program runs");
     let output = String::from_utf8(output.stdout).expect("ASCII");
     let lines: Vec<&str> = output.lines().collect();
@@ -66,11 +49,7 @@ fn compiled_c_agrees() {
         let same_bits = ours.to_bits() == bits || ours.is_nan() && theirs.is_nan();
         let close = op.row().counter == Counter::Call
             && (ours == theirs || (ours - theirs).abs() <= 1e-12 * ours.abs().max(1e-3));
-        assert!(
-            same_bits || close,
-            "{}{args:?}: {ours:e}, in C {theirs:e}",
-            op.name()
-        );
+        assert!(same_bits || close, "{}{args:?}: {ours:e}, in C {theirs:e}", op.name());
     }
 }
 
@@ -82,22 +61,11 @@ fn c_program() -> (String, Vec<(ScalarOp, Vec<f64>)>) {
         let row = op.row();
         text.push_str(row.c_helper);
         let parameters = ["double a", "double b", "double c"][..op.arity()].join(", ");
-        let value = row
-            .c
-            .replace("{a}", "a")
-            .replace("{b}", "b")
-            .replace("{c}", "c");
+        let value = row.c.replace("{a}", "a").replace("{b}", "b").replace("{c}", "c");
         let name = row.name;
-        writeln!(
-            text,
-            "static double op_{name}({parameters}) {{ return {value}; }}"
-        )
-        .expect("written");
-        let points = row
-            .samples
-            .iter()
-            .chain(row.edges)
-            .map(|point| point.to_vec());
+        writeln!(text, "static double op_{name}({parameters}) {{ return {value}; }}")
+            .expect("written");
+        let points = row.samples.iter().chain(row.edges).map(|point| point.to_vec());
         for point in points.chain(grid(op.arity())) {
             let args: Vec<String> = point.iter().map(|value| c_number(*value)).collect();
             writeln!(body, "  show(op_{name}({}));", args.join(", ")).expect("written");
@@ -117,11 +85,7 @@ fn c_number(value: f64) -> String {
     if value.is_nan() {
         "NAN".to_owned()
     } else if value.is_infinite() {
-        if value > 0.0 {
-            "HUGE_VAL".to_owned()
-        } else {
-            "-HUGE_VAL".to_owned()
-        }
+        if value > 0.0 { "HUGE_VAL".to_owned() } else { "-HUGE_VAL".to_owned() }
     } else {
         format!("{value:?}")
     }

@@ -34,11 +34,7 @@ const CASES: [(&str, &str); 17] = [
 fn single_operations_conform() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/conformance/cases.json");
     let Ok(text) = fs::read_to_string(&path) else {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "{} is missing",
-            path.display()
-        );
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is missing", path.display());
         println!("skipped: {} is missing", path.display());
         return;
     };
@@ -54,29 +50,15 @@ fn single_operations_conform() {
 }
 
 fn check_point(id: &str, op: ScalarOp, point: &Value) {
-    let names = if op.arity() == 1 {
-        &["x"][..]
-    } else {
-        &["a", "b"][..]
-    };
-    let args: Vec<f64> = names
-        .iter()
-        .map(|name| number(&point["inputs"][name][0]))
-        .collect();
+    let names = if op.arity() == 1 { &["x"][..] } else { &["a", "b"][..] };
+    let args: Vec<f64> = names.iter().map(|name| number(&point["inputs"][name][0])).collect();
     let what = format!("{id} at {args:?}");
     check(&what, Some(op.eval(&args)), entry(&point["y"], 0, 0));
     for (column, name) in names.iter().enumerate() {
-        check(
-            &what,
-            partial(op, column, &args),
-            entry(&point["jac"][name], 0, 0),
-        );
+        check(&what, partial(op, column, &args), entry(&point["jac"][name], 0, 0));
         for row in 0..names.len() {
             let duals: Vec<Dual> = (args.iter().enumerate())
-                .map(|(index, &value)| Dual {
-                    value,
-                    tangent: (index == row).then_some(1.0),
-                })
+                .map(|(index, &value)| Dual { value, tangent: (index == row).then_some(1.0) })
                 .collect();
             let second = partial_dual(op, column, &duals).and_then(|dual| dual.tangent);
             // Formulas of steps have structurally no derivative, where the reference stores 0.

@@ -91,12 +91,7 @@ fn partials_at_kinks_are_those_of_the_language() {
         (Select, 2, &[0.0, 2.0, 3.0], Some(1.0)),
     ];
     for (op, index, args, expected) in cases {
-        assert_eq!(
-            partial(*op, *index, args),
-            *expected,
-            "{} by {index} at {args:?}",
-            op.name()
-        );
+        assert_eq!(partial(*op, *index, args), *expected, "{} by {index} at {args:?}", op.name());
     }
 }
 
@@ -117,11 +112,7 @@ fn partials_outside_the_domain_are_nan() {
     ];
     for (op, index, args) in cases {
         let value = partial(*op, *index, args);
-        assert!(
-            value.is_some_and(f64::is_nan),
-            "{} at {args:?}: {value:?}",
-            op.name()
-        );
+        assert!(value.is_some_and(f64::is_nan), "{} at {args:?}: {value:?}", op.name());
     }
 }
 
@@ -152,9 +143,6 @@ fn central_difference(point: &[f64], index: usize, function: impl Fn(&[f64]) -> 
         }
         previous = row;
     }
-    assert!(
-        error <= 1e-6 * best.abs().max(1e-3),
-        "differences do not settle at {point:?}"
-    );
+    assert!(error <= 1e-6 * best.abs().max(1e-3), "differences do not settle at {point:?}");
     (best, error)
 }

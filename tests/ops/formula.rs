@@ -13,10 +13,7 @@ pub struct Dual {
 
 impl Dual {
     pub fn constant(value: f64) -> Dual {
-        Dual {
-            value,
-            tangent: None,
-        }
+        Dual { value, tangent: None }
     }
 }
 
@@ -33,17 +30,8 @@ pub fn partial_dual(op: ScalarOp, index: usize, args: &[Dual]) -> Option<Dual> {
         return None;
     }
     // Partials of partials are taken without tangents, which ends the recursion.
-    let result = if text.contains('y') {
-        apply(op, args)
-    } else {
-        Dual::constant(f64::NAN)
-    };
-    let mut reader = Reader {
-        text: text.as_bytes(),
-        position: 0,
-        args,
-        result,
-    };
+    let result = if text.contains('y') { apply(op, args) } else { Dual::constant(f64::NAN) };
+    let mut reader = Reader { text: text.as_bytes(), position: 0, args, result };
     let dual = reader.comparison();
     reader.skip_blanks();
     assert_eq!(reader.position, text.len(), "rest of {text}");
@@ -61,10 +49,7 @@ pub fn apply(op: ScalarOp, args: &[Dual]) -> Dual {
             tangent = Some(tangent.unwrap_or(0.0) + partial * arg_tangent);
         }
     }
-    Dual {
-        value: op.eval(&values),
-        tangent,
-    }
+    Dual { value: op.eval(&values), tangent }
 }
 
 /// A recursive-descent reader that evaluates as it reads.
@@ -139,10 +124,7 @@ impl Reader<'_> {
             return inner;
         }
         let start = self.position;
-        while self
-            .text
-            .get(self.position)
-            .is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'.')
+        while self.text.get(self.position).is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'.')
         {
             self.position += 1;
         }

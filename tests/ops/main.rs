@@ -8,9 +8,7 @@ mod table;
 mod values;
 
 /// Values for an argument whose domain is all real numbers.
-const GRID: [f64; 13] = [
-    -17.3, -3.0, -2.2, -1.0, -0.7, -1e-3, 0.0, 1e-3, 0.3, 1.0, 1.9, 2.5, 17.3,
-];
+const GRID: [f64; 13] = [-17.3, -3.0, -2.2, -1.0, -0.7, -1e-3, 0.0, 1e-3, 0.3, 1.0, 1.9, 2.5, 17.3];
 
 /// Argument lists over [`GRID`] for an operation of that arity.
 fn grid(arity: usize) -> Vec<Vec<f64>> {
@@ -18,10 +16,7 @@ fn grid(arity: usize) -> Vec<Vec<f64>> {
     for _ in 0..arity {
         points = points
             .iter()
-            .flat_map(|point| {
-                GRID.iter()
-                    .map(move |&value| [&point[..], &[value]].concat())
-            })
+            .flat_map(|point| GRID.iter().map(move |&value| [&point[..], &[value]].concat()))
             .collect();
     }
     points

@@ -82,20 +82,12 @@ fn zero_sets_are_true_and_complete() {
             });
             // A structural zero annihilates: where the other arguments make the result NaN or
             // infinite, it is 0 by the meaning of the language.
-            let finite = || {
-                values
-                    .iter()
-                    .map(|p| op.eval(p))
-                    .filter(|value| value.is_finite())
-            };
+            let finite = || values.iter().map(|p| op.eval(p)).filter(|value| value.is_finite());
             let what = format!("{} with zero arguments {zero_args:03b}", op.name());
             if op.is_structural_zero(zero_args) {
                 assert!(finite().all(|value| value == 0.0), "{what}");
             } else {
-                assert!(
-                    finite().any(|value| value != 0.0) || finite().count() == 0,
-                    "{what}"
-                );
+                assert!(finite().any(|value| value != 0.0) || finite().count() == 0, "{what}");
             }
         }
     }
@@ -158,12 +150,7 @@ fn commutative_operations_are_to_the_bit() {
     for &op in ScalarOp::ALL.iter().filter(|op| op.row().commutative) {
         let row = op.row();
         let mut points = grid(2);
-        points.extend(
-            row.samples
-                .iter()
-                .chain(row.edges)
-                .map(|point| point.to_vec()),
-        );
+        points.extend(row.samples.iter().chain(row.edges).map(|point| point.to_vec()));
         for point in points {
             let (ab, ba) = (op.eval(&point), op.eval(&[point[1], point[0]]));
             assert!(
@@ -185,8 +172,5 @@ fn inline_instructions_are_cheaper_than_calls() {
 }
 
 fn inside(domain: &[Domain], point: &[f64]) -> bool {
-    domain
-        .iter()
-        .zip(point)
-        .all(|(domain, value)| domain.contains(*value))
+    domain.iter().zip(point).all(|(domain, value)| domain.contains(*value))
 }

@@ -11,17 +11,11 @@ fn values_agree_with_25_digits() {
     for line in REFERENCE.lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split(' ').collect();
         let op = ScalarOp::from_name(words[0]).expect(line);
-        let numbers: Vec<f64> = words[1..]
-            .iter()
-            .map(|word| word.parse().expect(line))
-            .collect();
+        let numbers: Vec<f64> = words[1..].iter().map(|word| word.parse().expect(line)).collect();
         let (&expected, args) = numbers.split_last().expect(line);
         let value = op.eval(args);
         let error = (value - expected).abs();
-        assert!(
-            error <= tolerance(op, args, expected),
-            "{line}: {value:e}, off by {error:e}"
-        );
+        assert!(error <= tolerance(op, args, expected), "{line}: {value:e}, off by {error:e}");
         n_lines += 1;
     }
     assert!(n_lines > 800);
