@@ -1,3 +1,5 @@
-//! Operations: the table of elementwise operations, and one file per structural operation.
+//! The operations a graph is made of: the table of elementwise operations and the numerical
+//! functions behind it.
 
+pub mod math;
 pub mod scalar;
