@@ -1,5 +1,6 @@
 //! nablac
 
+pub mod backend;
 pub mod diff;
 pub mod graph;
 pub mod kernel;

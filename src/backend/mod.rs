@@ -1,0 +1,5 @@
+//! Engines: what makes a kernel run, and what they share.
+
+pub mod abi;
+mod external;
+pub mod interp;
