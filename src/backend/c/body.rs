@@ -395,6 +395,11 @@ impl Body<'_> {
         };
         self.line(&format!("for (casadi_int i{id} = 0; i{id} < {bound}; i{id}++) {{"));
         self.indent += 1;
+        if info.poll && self.registry.options.hosted {
+            self.fallible = true;
+            let status = self.registry.status("cancelled".to_string());
+            self.line(&format!("if (nablac_host_poll()) return {status};"));
+        }
     }
 
     fn close_loop(&mut self, id: LoopId) {

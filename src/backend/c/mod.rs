@@ -1,9 +1,10 @@
 //! The C engine and the C exporter.
 //!
 //! Takes kernels with their named inputs and outputs and gives C99 in CasADi's calling
-//! convention: [`emit`] writes a source file and its header.
+//! convention: [`emit`] writes a source file and its header, [`CEngine`] compiles and loads one.
 
 mod body;
+mod engine;
 mod header;
 mod names;
 mod plan;
@@ -12,6 +13,8 @@ mod symbols;
 mod text;
 
 use std::sync::Arc;
+
+pub use engine::{CEngine, CEngineError};
 
 use crate::kernel::ir::Kernel;
 use crate::sparsity::Pattern;
@@ -43,8 +46,10 @@ pub struct CPort {
 #[derive(Clone, Debug, Default)]
 pub struct COptions {
     pub int_type: IntType,
-    /// Where the externals come from.
-    pub externals: Externals,
+    /// For a library that this program loads itself: externals and the cancel flag are reached
+    /// through exported pointers that the loader sets. Otherwise externals are declared `extern`
+    /// for the linker to find, and nothing can be cancelled.
+    pub hosted: bool,
 }
 
 /// The C type that stands for `casadi_int`.
@@ -55,16 +60,6 @@ pub enum IntType {
     LongLong,
     /// `int`, as acados wants it.
     Int,
-}
-
-/// How the C text reaches external functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Externals {
-    /// Declared `extern`, found by the linker.
-    #[default]
-    Linked,
-    /// Through the exported pointer `nablac_host_call`, which the loader of the library sets.
-    Hosted,
 }
 
 /// The text of a generated pair of files.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::names::Names;
 use super::plan::Plan;
 use super::text::{comment, element, initializer};
-use super::{CFunction, COptions, EmitError, Externals, IntType, body, symbols};
+use super::{CFunction, COptions, EmitError, IntType, body, symbols};
 use crate::graph::External;
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Callee, Kernel};
@@ -57,7 +57,7 @@ pub struct Registry {
     externals: Vec<(Arc<External>, String)>,
     statuses: Vec<String>,
     status_of: HashMap<String, usize>,
-    options: COptions,
+    pub options: COptions,
 }
 
 impl Registry {
@@ -155,15 +155,14 @@ impl Registry {
         if self.externals.iter().any(|known| Arc::ptr_eq(&known.0, external)) {
             return Ok(());
         }
-        let name = match self.options.externals {
-            Externals::Hosted => self.names.fresh(&external.name),
-            Externals::Linked => {
-                // one symbol, however many handles there are to it
-                if self.externals.iter().all(|known| known.1 != external.name) {
-                    self.names.external(&external.name)?;
-                }
-                external.name.clone()
+        let name = if self.options.hosted {
+            self.names.fresh(&external.name)
+        } else {
+            // one symbol, however many handles there are to it
+            if self.externals.iter().all(|known| known.1 != external.name) {
+                self.names.external(&external.name)?;
             }
+            external.name.clone()
         };
         self.externals.push((external.clone(), name));
         Ok(())
@@ -321,27 +320,21 @@ fn assemble(file_base: &str, registry: &Registry, exports: &str) -> String {
         out.push_str(NOINLINE_MACRO);
     }
     let mut declared = HashSet::new();
-    if registry.options.externals == Externals::Hosted {
-        out.push_str(
-            "/* set once by the program that loads this library */\n\
-             CASADI_SYMBOL_EXPORT int (*nablac_host_call)(void* data, int index, \
-             const double** arg, double** res) = 0;\n\
-             CASADI_SYMBOL_EXPORT void* nablac_host_data = 0;\n\n",
-        );
+    if registry.options.hosted {
+        out.push_str(HOST_POINTERS);
     }
     for (idx, (_, name)) in registry.externals.iter().enumerate() {
         if !declared.insert(name) {
             continue;
         }
-        _ = match registry.options.externals {
-            Externals::Linked => {
-                writeln!(out, "extern int {name}(const double** arg, double** res);")
-            }
-            Externals::Hosted => writeln!(
+        _ = if registry.options.hosted {
+            writeln!(
                 out,
                 "static int {name}(const double** arg, double** res) {{\n  \
                  return nablac_host_call(nablac_host_data, {idx}, arg, res);\n}}"
-            ),
+            )
+        } else {
+            writeln!(out, "extern int {name}(const double** arg, double** res);")
         };
     }
     if !registry.externals.is_empty() {
@@ -382,6 +375,15 @@ pub fn int_and_real(int_type: IntType, prefix: &str) -> String {
          typedef char {prefix}_casadi_int_fits[sizeof(casadi_int) == sizeof({kind}) ? 1 : -1];\n\n"
     )
 }
+
+const HOST_POINTERS: &str = "\
+/* set once by the program that loads this library */
+CASADI_SYMBOL_EXPORT int (*nablac_host_call)(void* data, int index, const double** arg, \
+double** res) = 0;
+CASADI_SYMBOL_EXPORT int (*nablac_host_poll)(void) = 0;
+CASADI_SYMBOL_EXPORT void* nablac_host_data = 0;
+
+";
 
 const EXPORT_MACRO: &str = "\
 #ifndef CASADI_SYMBOL_EXPORT
