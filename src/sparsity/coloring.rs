@@ -47,6 +47,11 @@ const BUDGET: u64 = 200_000_000;
 /// coloring of the columns.
 ///
 /// Time is near-linear in the nonzeros plus the sum of squared lengths of the short rows.
+///
+/// ```
+/// use nablac::sparsity::{Pattern, column_coloring};
+/// assert_eq!(column_coloring(&Pattern::band(4, 4, 1, 0)).colors, [0, 1, 0, 1]);
+/// ```
 pub fn column_coloring(pattern: &Pattern) -> Coloring {
     trivial(pattern, pattern.n_cols())
         .unwrap_or_else(|| distance2_coloring(&Bipartite::columns(pattern)))
@@ -93,6 +98,11 @@ pub fn distance2_coloring(graph: &Bipartite) -> Coloring {
 /// vertices differ, and every path on four vertices has at least three colors. A symmetric
 /// matrix is then recovered directly from its products with the color classes.
 ///
+/// ```
+/// use nablac::sparsity::{Pattern, star_coloring};
+/// assert_eq!(star_coloring(&Pattern::band(50, 50, 1, 1)).unwrap().n_colors, 3);
+/// ```
+///
 /// `None` if the pattern is not square.
 pub fn star_coloring(pattern: &Pattern) -> Option<Coloring> {
     symmetric_coloring(pattern, greedy_star)
@@ -101,6 +111,11 @@ pub fn star_coloring(pattern: &Pattern) -> Option<Coloring> {
 /// Acyclic coloring of a square pattern, taken as symmetric and without its diagonal: adjacent
 /// vertices differ, and every cycle has at least three colors. A symmetric matrix is then
 /// recovered by substitution from its products with the color classes.
+///
+/// ```
+/// use nablac::sparsity::{Pattern, acyclic_coloring};
+/// assert_eq!(acyclic_coloring(&Pattern::band(50, 50, 1, 1)).unwrap().n_colors, 2);
+/// ```
 ///
 /// `None` if the pattern is not square.
 pub fn acyclic_coloring(pattern: &Pattern) -> Option<Coloring> {
