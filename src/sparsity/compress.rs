@@ -438,6 +438,20 @@ mod tests {
         assert_eq!(JacobianPlan::new(&dense_row).groups.len(), 2);
     }
 
+    /// Making the plan fails unless the coloring shows every entry alone.
+    #[test]
+    fn large_irregular_hessians_are_recovered() {
+        let n = 20_000;
+        let mut state = 1u64;
+        let scattered = (0..3 * n).map(|k| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (k % n, (state >> 33) as usize % n)
+        });
+        let hubs = (0..n).flat_map(|k| [(k, k), (k % 3, k), (n - 1, k / 2)]);
+        let plan = HessianPlan::new(&Pattern::from_entries(n, n, scattered.chain(hubs))).unwrap();
+        assert!(plan.groups.len() < 40, "{} groups", plan.groups.len());
+    }
+
     proptest! {
         #[test]
         fn plans_recover_every_entry(
