@@ -7,6 +7,7 @@ pub mod ast;
 mod builder;
 pub mod codes;
 pub mod diagnostic;
+pub mod formula;
 mod lexer;
 mod mistakes;
 mod parser;
