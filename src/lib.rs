@@ -5,5 +5,6 @@ pub mod diff;
 pub mod graph;
 pub mod kernel;
 pub mod ops;
+pub mod simplify;
 pub mod sparsity;
 pub mod syntax;

@@ -1,6 +1,6 @@
 //! Emission of loops: maps, reductions over maps, folds and scans.
 
-use super::build::{Builder, Frame, size};
+use super::build::{Builder, Frame};
 use super::emit::{At, MOST_VALUES};
 use super::ir::{Affine, Trip, Val};
 use super::place::{Place, View};
@@ -57,7 +57,7 @@ impl Builder {
             })
             .collect();
         let short = spec.n <= UNROLL_TRIPS
-            && size(&spec.body).saturating_mul(spec.n as usize) <= UNROLL_NODES;
+            && spec.body.size().saturating_mul(spec.n as usize) <= UNROLL_NODES;
         let (states, reduced) = if short {
             self.unrolled(&spec, &args, &windows)
         } else if spec.n_states == 0 {
@@ -221,7 +221,7 @@ impl Builder {
     ) -> Vec<Place> {
         let reductions = reductions(spec);
         if reductions.is_empty() {
-            let poll = spec.n >= POLL_TRIPS || size(&spec.body) > UNROLL_NODES;
+            let poll = spec.n >= POLL_TRIPS || spec.body.size() > UNROLL_NODES;
             let (counter, _) = self.emitter.begin_loop(Trip::Const(spec.n), poll, &[]);
             let iteration = At::counter(counter).0;
             let inputs = self.iteration_inputs(spec, args, &iteration);
