@@ -103,6 +103,12 @@ impl<'source> Builder<'source> {
         token.map_or("", |token| &self.source[token.start as usize..token.end as usize])
     }
 
+    /// Where the line that holds a byte ends.
+    pub fn line_end(&self, at: u32) -> u32 {
+        let rest = &self.source[at as usize..];
+        at + rest.find('\n').unwrap_or(rest.len()) as u32
+    }
+
     /// The span of the tokens from `start` to before `end`.
     pub fn span(&self, start: usize, end: usize) -> Span {
         let first = self.tokens.get(start).or(self.tokens.last());
@@ -133,8 +139,8 @@ impl<'source> Builder<'source> {
 
     pub(super) fn number(&mut self, at: usize) -> ExprId {
         // The lexer has reported what is no number.
-        let value = self.token_text(at).parse().unwrap_or(f64::NAN);
-        self.expr(Expr::Number(value), at, at + 1)
+        let value = self.token_text(at).parse().map_or(Expr::Error, Expr::Number);
+        self.expr(value, at, at + 1)
     }
 
     pub(super) fn expr(&mut self, expr: Expr, start: usize, end: usize) -> ExprId {
@@ -402,7 +408,7 @@ impl<'source> Builder<'source> {
     fn missing_result(&mut self, span: Span) {
         self.report(
             Diagnostic::new(Code::BlockResult, span, "the block ends without a result")
-                .help("the last line of a block is an expression, its result"),
+                .help("the last line is an expression; one that begins with `-` stands in `(...)`"),
         );
     }
 

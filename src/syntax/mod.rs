@@ -7,6 +7,7 @@ pub mod ast;
 mod builder;
 pub mod codes;
 pub mod diagnostic;
+mod dump;
 pub mod formula;
 mod lexer;
 mod mistakes;
@@ -17,6 +18,7 @@ mod units;
 pub use ast::{Ast, ExprId, FileId, Span};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Label, Severity, SourceMap, did_you_mean, render, render_all};
+pub use dump::{dump, dump_expr};
 pub use parser::{parse, parse_expression};
 
 #[cfg(test)]
