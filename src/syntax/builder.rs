@@ -54,6 +54,8 @@ pub struct Builder<'source> {
     pub diagnostics: Vec<Diagnostic>,
     /// The depth of each expression.
     depths: Vec<u32>,
+    /// Whether the statement at hand has been found too deep, which is said once.
+    is_too_deep: bool,
     names: FxHashMap<&'source str, Arc<str>>,
 }
 
@@ -73,12 +75,14 @@ impl<'source> Builder<'source> {
             ast: Ast { file, ..Ast::default() },
             diagnostics: Vec::new(),
             depths: Vec::new(),
+            is_too_deep: false,
             names: FxHashMap::default(),
         }
     }
 
-    /// The present state.
-    pub fn checkpoint(&self) -> Checkpoint {
+    /// The present state, before a statement is parsed.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        self.is_too_deep = false;
         Checkpoint { n_exprs: self.ast.exprs.len(), n_diagnostics: self.diagnostics.len() }
     }
 
@@ -150,14 +154,11 @@ impl<'source> Builder<'source> {
         if depth < MAX_DEPTH {
             return self.push(expr, span, depth);
         }
-        self.report(
-            Diagnostic::new(
-                Code::NestedTooDeeply,
-                span,
-                format!("the expression is nested more than {MAX_DEPTH} deep"),
-            )
-            .help("name parts of the formula with `let`"),
-        );
+        if !std::mem::replace(&mut self.is_too_deep, true) {
+            let message = format!("the expression is nested more than {MAX_DEPTH} deep");
+            let diagnostic = Diagnostic::new(Code::NestedTooDeeply, span, message);
+            self.report(diagnostic.help("name parts of the formula with `let`"));
+        }
         self.push(Expr::Error, span, 0)
     }
 

@@ -64,6 +64,11 @@ impl<'a, 'source> Mistake<'a, 'source> {
         if self.previous == TokenKind::BeginStatement {
             return self.not_a_statement(name);
         }
+        let begins_line = matches!(self.previous, TokenKind::LeftBrace | TokenKind::Newline);
+        if begins_line && self.found.is_some_and(TokenKind::is_statement_word) {
+            let message = format!("`{name}` does not belong into this block");
+            return self.new_diagnostic(Code::NotAStatement, message);
+        }
         if let Some(found) = self.found
             && found.is_reserved()
             && self.expects("name")
@@ -171,7 +176,7 @@ impl<'a, 'source> Mistake<'a, 'source> {
         let previous = self.builder.token_text(self.at - 1);
         let text = self.builder.token_text(self.at);
         let diagnostic = self.new_diagnostic(Code::MissingComma, message);
-        Some(if previous.len() + text.len() <= 30 {
+        Some(if previous.len() + text.len() <= 30 && found.is_word() {
             diagnostic.help(format!("write `{previous}, {text}`, or put an operator between them"))
         } else {
             diagnostic
@@ -227,7 +232,11 @@ impl<'a, 'source> Mistake<'a, 'source> {
     fn help(&self) -> Option<&'static str> {
         let found = self.found?;
         let expects_value = self.expects("number");
+        let after_point = || self.builder.token_text(self.at - 1).split_once('.').is_some();
         Some(match found {
+            _ if self.expects("..") && self.previous == TokenKind::Number && after_point() => {
+                "a range is written with two points: `a..b`"
+            }
             TokenKind::Plus if expects_value => "there is no unary `+`",
             TokenKind::If | TokenKind::Fold | TokenKind::Scan if expects_value => {
                 "as an operand it stands in parentheses"

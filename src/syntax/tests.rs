@@ -3,8 +3,11 @@
 use super::*;
 use std::path::PathBuf;
 
+mod bad;
 mod declarations;
 mod expressions;
+mod formatting;
+mod hostile;
 mod lexical;
 mod recovery;
 

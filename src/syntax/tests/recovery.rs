@@ -92,7 +92,7 @@ fn a_failed_header_skips_its_block() {
             fn f (x): (let a = 1.0)
             (let b = 2.0)
             E0015 at `y`: this is no pattern; write sym, diag, lower, upper, band(l, u), entries([..]), pattern("..") or sparse
-            E0011 at `test`: `test` is a reserved word; choose another name, such as `test_0`
+            E0012 at `test`: `test` does not belong into this block
             E0006 at `)`: `)` closes no open bracket
         "#]],
     );
