@@ -46,7 +46,7 @@ fn long_texts_take_linear_time() {
         ("(\n let".repeat(n / 10), "E0001 E0005"),
         ("fn f(x) {\n".to_string() + &" let = 1\n".repeat(n / 10) + "}", "E0001"),
         ("\0".repeat(n), "E0002"),
-        ("1".repeat(n), "E0003 E0012"),
+        ("1".repeat(n), "E0003"),
         ("\"".repeat(n), "E0012"),
         ("'".repeat(n), "E0004"),
         ("#".repeat(n), ""),
