@@ -15,7 +15,9 @@ fn bad_programs_give_their_messages() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let id = name.split('_').next().unwrap_or("").to_string();
-        if !name.ends_with(".nab") || !is_syntax(&id) {
+        // Later stages have other programs for the codes they share with the parser.
+        let is_shared = id == "E0110" && name != "E0110_option.nab";
+        if !name.ends_with(".nab") || !is_syntax(&id) || is_shared {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
