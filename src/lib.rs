@@ -1,7 +1,10 @@
 //! nablac
 
+pub mod backend;
+pub mod diff;
 pub mod graph;
 pub mod kernel;
 pub mod ops;
+pub mod simplify;
 pub mod sparsity;
 pub mod syntax;

@@ -1,0 +1,155 @@
+//! Numerical meaning of the elementwise operations: one function each, called by the interpreter
+//! and by compiled code alike, so that both give the same bits.
+//!
+//! Elementary functions are those of the system's mathematics library; the error and gamma
+//! functions come from the `libm` crate, polygamma from [`polygamma`].
+
+mod polygamma;
+
+pub use polygamma::polygamma;
+
+/// Names functions of one argument as `extern "C"` functions.
+macro_rules! unary {
+    ($($name:ident = |$a:ident| $value:expr;)*) => {
+        $(pub extern "C" fn $name($a: f64) -> f64 { $value })*
+    };
+}
+
+/// Names functions of two arguments as `extern "C"` functions.
+macro_rules! binary {
+    ($($name:ident = |$a:ident, $b:ident| $value:expr;)*) => {
+        $(pub extern "C" fn $name($a: f64, $b: f64) -> f64 { $value })*
+    };
+}
+
+binary! {
+    add = |a, b| a + b;
+    sub = |a, b| a - b;
+    mul = |a, b| a * b;
+    div = |a, b| a / b;
+    pow = |a, b| a.powf(b);
+    hypot = |a, b| a.hypot(b);
+    atan2 = |a, b| a.atan2(b);
+    copysign = |a, b| a.copysign(b);
+    rem = |a, b| a % b;
+    remainder = |a, b| libm::remainder(a, b);
+    lt = |a, b| truth(a < b);
+    le = |a, b| truth(a <= b);
+    gt = |a, b| truth(a > b);
+    ge = |a, b| truth(a >= b);
+    eq = |a, b| truth(a == b);
+    ne = |a, b| truth(a != b);
+    and = |a, b| truth(a != 0.0 && b != 0.0);
+    or = |a, b| truth(a != 0.0 || b != 0.0);
+}
+
+unary! {
+    neg = |a| -a;
+    sqrt = |a| a.sqrt();
+    cbrt = |a| a.cbrt();
+    exp = |a| a.exp();
+    expm1 = |a| a.exp_m1();
+    log = |a| a.ln();
+    log1p = |a| a.ln_1p();
+    log2 = |a| a.log2();
+    log10 = |a| a.log10();
+    sin = |a| a.sin();
+    cos = |a| a.cos();
+    tan = |a| a.tan();
+    asin = |a| a.asin();
+    acos = |a| a.acos();
+    atan = |a| a.atan();
+    sinh = |a| a.sinh();
+    cosh = |a| a.cosh();
+    tanh = |a| a.tanh();
+    asinh = |a| libm::asinh(a);
+    acosh = |a| libm::acosh(a);
+    atanh = |a| libm::atanh(a);
+    abs = |a| a.abs();
+    floor = |a| a.floor();
+    ceil = |a| a.ceil();
+    round = |a| a.round();
+    erf = |a| libm::erf(a);
+    erfc = |a| libm::erfc(a);
+    gamma = |a| libm::tgamma(a);
+    lgamma = |a| libm::lgamma(a);
+    not = |a| truth(a == 0.0);
+    step = |a| truth(a >= 0.0);
+    identity = |a| a;
+}
+
+/// The smaller argument, NaN if either is NaN, -0 below 0.
+pub extern "C" fn min(a: f64, b: f64) -> f64 {
+    if a < b {
+        a
+    } else if b < a {
+        b
+    } else if a == b {
+        if a.is_sign_negative() { a } else { b }
+    } else {
+        a + b
+    }
+}
+
+/// The larger argument, NaN if either is NaN, 0 above -0.
+pub extern "C" fn max(a: f64, b: f64) -> f64 {
+    if a > b {
+        a
+    } else if b > a {
+        b
+    } else if a == b {
+        if a.is_sign_negative() { b } else { a }
+    } else {
+        a + b
+    }
+}
+
+/// -1 below 0, 1 above 0, else the argument itself.
+pub extern "C" fn sign(a: f64) -> f64 {
+    if a < 0.0 {
+        -1.0
+    } else if a > 0.0 {
+        1.0
+    } else {
+        a
+    }
+}
+
+/// `a - b * floor(a / b)` without rounding of the quotient; a zero has the sign of `b`.
+///
+/// `modulo(a, inf)` is `a` for `a >= 0` and infinite below.
+pub extern "C" fn modulo(a: f64, b: f64) -> f64 {
+    let r = a % b;
+    if r == 0.0 {
+        r.copysign(b)
+    } else if (r < 0.0) != (b < 0.0) {
+        r + b
+    } else {
+        r
+    }
+}
+
+/// `1 / (1 + exp(-a))` without overflow.
+pub extern "C" fn sigmoid(a: f64) -> f64 {
+    if a >= 0.0 {
+        1.0 / (1.0 + (-a).exp())
+    } else {
+        let t = a.exp();
+        t / (1.0 + t)
+    }
+}
+
+/// `log(1 + exp(a))` without overflow.
+pub extern "C" fn softplus(a: f64) -> f64 {
+    let positive_part = if a > 0.0 { a } else { 0.0 };
+    positive_part + (-a.abs()).exp().ln_1p()
+}
+
+/// `a` if `condition` is not 0, else `b`.
+pub extern "C" fn select(condition: f64, a: f64, b: f64) -> f64 {
+    if condition != 0.0 { a } else { b }
+}
+
+fn truth(condition: bool) -> f64 {
+    if condition { 1.0 } else { 0.0 }
+}

@@ -1,0 +1,164 @@
+//! Polygamma function of integer order m for real x: the digamma function for m = 0, else its
+//! m-th derivative. The same algorithm in C is `src/ops/scalar/polygamma.c`; keep them alike.
+//!
+//! For x > 0: upward recurrence, then the asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.11),
+//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma by the
+//! reflection formula (6.3.7), higher orders by splitting the sum over 1 / (x + j)^(m + 1) at the
+//! sign change of x + j into sums with positive terms, which cancels less than reflection (6.4.7).
+
+use std::f64::consts::PI;
+
+/// Orders beyond this give NaN; values are then beyond the range of f64 except for large x.
+const MAX_ORDER: f64 = 500.0;
+
+/// Bernoulli numbers B_2k / (2k)!, k = 1, 2, ...
+const BERNOULLI_BY_FACTORIAL: [f64; 12] = [
+    0.08333333333333333,
+    -0.001388888888888889,
+    0.00003306878306878307,
+    -8.267195767195768e-7,
+    2.08767569878681e-8,
+    -5.284190138687493e-10,
+    1.3382536530684679e-11,
+    -3.3896802963225827e-13,
+    8.586062056277845e-15,
+    -2.174868698558062e-16,
+    5.5090028283602295e-18,
+    -1.3954464685812522e-19,
+];
+
+/// Bernoulli numbers B_2k / 2k, k = 1, 2, ...
+const BERNOULLI_BY_INDEX: [f64; 8] = [
+    0.08333333333333333,
+    -0.008333333333333333,
+    0.003968253968253968,
+    -0.004166666666666667,
+    0.007575757575757576,
+    -0.021092796092796094,
+    0.08333333333333333,
+    -0.4432598039215686,
+];
+
+/// The positive zero of digamma, in two parts.
+const ZERO_HI: f64 = 1.4616321449683622;
+const ZERO_LO: f64 = 9.549995429965697e-17;
+
+/// Taylor coefficients of digamma at its positive zero, from the linear term on.
+const TAYLOR_AT_ZERO: [f64; 22] = [
+    0.9676722454476212,
+    -0.44276316898359214,
+    0.258499760955651,
+    -0.16394270544240652,
+    0.10782405069126237,
+    -0.07219956125645471,
+    0.04880428816414311,
+    -0.03316112647484736,
+    0.022597648232218105,
+    -0.01542476590494896,
+    0.010538791616612175,
+    -0.007204534386356868,
+    0.004926781395729853,
+    -0.003369801655439328,
+    0.002305126326734928,
+    -0.0015769367714301972,
+    0.0010788252019162967,
+    -0.0007380709389960052,
+    0.000504953265834602,
+    -0.0003454680251063077,
+    0.00023635601564027053,
+    -0.00016170622091974803,
+];
+
+/// Polygamma function of order `m` at `x`. NaN unless `m` is one of 0, 1, ..., 500. At the poles
+/// 0, -1, -2, ...: infinity for odd `m`; for even `m` the limit from the side that the sign of a
+/// zero `x` tells, else NaN.
+pub extern "C" fn polygamma(m: f64, x: f64) -> f64 {
+    if !(0.0..=MAX_ORDER).contains(&m) || m.floor() != m || x.is_nan() || x == f64::NEG_INFINITY {
+        return f64::NAN;
+    }
+    let odd = m % 2.0 != 0.0;
+    if x <= 0.0 && x.floor() == x {
+        return if odd {
+            f64::INFINITY
+        } else if x == 0.0 {
+            f64::INFINITY.copysign(-x)
+        } else {
+            f64::NAN
+        };
+    }
+    if m == 0.0 {
+        return digamma(x);
+    }
+    let magnitude = if x > 0.0 {
+        zeta_times_factorial(m, x)
+    } else {
+        let above = zeta_times_factorial(m, x - x.floor());
+        let below = zeta_times_factorial(m, x.ceil() - x) - zeta_times_factorial(m, 1.0 - x);
+        if odd { above + below } else { above - below }
+    };
+    if odd { magnitude } else { -magnitude }
+}
+
+fn digamma(x: f64) -> f64 {
+    if x < 0.0 {
+        let above_floor = x - x.floor();
+        let cotangent = if above_floor <= 0.5 {
+            1.0 / (PI * above_floor).tan()
+        } else {
+            -1.0 / (PI * (x.ceil() - x)).tan()
+        };
+        return digamma_positive(1.0 - x) - PI * cotangent;
+    }
+    digamma_positive(x)
+}
+
+fn digamma_positive(x: f64) -> f64 {
+    if x == f64::INFINITY {
+        return x;
+    }
+    if (x - ZERO_HI).abs() < 0.25 {
+        let distance = (x - ZERO_HI) - ZERO_LO;
+        let sum = TAYLOR_AT_ZERO.iter().rev();
+        return distance * sum.fold(0.0, |sum, coefficient| sum * distance + coefficient);
+    }
+    let mut shifted = x;
+    let mut recurrence = 0.0;
+    while shifted < 10.0 {
+        recurrence += 1.0 / shifted;
+        shifted += 1.0;
+    }
+    let inverse_square = 1.0 / (shifted * shifted);
+    let series = BERNOULLI_BY_INDEX.iter().rev();
+    let series = series.fold(0.0, |sum, coefficient| (sum + coefficient) * inverse_square);
+    shifted.ln() - 0.5 / shifted - series - recurrence
+}
+
+/// m! * zeta(m + 1, x), the Hurwitz zeta function, for integer m > 0 and x > 0.
+fn zeta_times_factorial(m: f64, x: f64) -> f64 {
+    if x == f64::INFINITY {
+        return 0.0;
+    }
+    // The first term m! / x^(m + 1) is the scale; all others are smaller.
+    let mut scale = 1.0 / x;
+    let mut factor = 1.0;
+    while factor <= m {
+        scale *= factor / x;
+        factor += 1.0;
+    }
+    let mut sum = 0.0;
+    let mut shifted = x;
+    while shifted < m + 10.0 {
+        sum += (x / shifted).powf(m + 1.0);
+        shifted += 1.0;
+    }
+    let mut rising = 1.0;
+    let mut series = shifted / m + 0.5;
+    let mut k = 0.0;
+    for coefficient in BERNOULLI_BY_FACTORIAL {
+        rising *= (m + 2.0 * k + 1.0) / shifted;
+        series += coefficient * rising;
+        rising *= (m + 2.0 * k + 2.0) / shifted;
+        k += 1.0;
+    }
+    scale * (sum + (x / shifted).powf(m + 1.0) * series)
+}

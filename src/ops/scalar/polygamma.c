@@ -1,0 +1,71 @@
+/* m! * zeta(m + 1, x), the Hurwitz zeta function, for integer m > 0 and x > 0 */
+static double nablac_zeta(double m, double x) {
+  static const double bernoulli[12] = {
+    0.08333333333333333, -0.001388888888888889, 0.00003306878306878307,
+    -8.267195767195768e-7, 2.08767569878681e-8, -5.284190138687493e-10,
+    1.3382536530684679e-11, -3.3896802963225827e-13, 8.586062056277845e-15,
+    -2.174868698558062e-16, 5.5090028283602295e-18, -1.3954464685812522e-19};
+  double scale = 1.0 / x, factor, sum = 0.0, shifted = x, rising = 1.0, series, k = 0.0;
+  int i;
+  if (1.0 / x == 0.0) return 0.0;
+  for (factor = 1.0; factor <= m; factor += 1.0) scale *= factor / x;
+  for (; shifted < m + 10.0; shifted += 1.0) sum += pow(x / shifted, m + 1.0);
+  series = shifted / m + 0.5;
+  for (i = 0; i < 12; ++i) {
+    rising *= (m + 2.0 * k + 1.0) / shifted;
+    series += bernoulli[i] * rising;
+    rising *= (m + 2.0 * k + 2.0) / shifted;
+    k += 1.0;
+  }
+  return scale * (sum + pow(x / shifted, m + 1.0) * series);
+}
+
+static double nablac_digamma(double x) {
+  static const double bernoulli[8] = {
+    0.08333333333333333, -0.008333333333333333, 0.003968253968253968,
+    -0.004166666666666667, 0.007575757575757576, -0.021092796092796094,
+    0.08333333333333333, -0.4432598039215686};
+  /* at the positive zero of digamma, from the linear term on */
+  static const double taylor[22] = {
+    0.9676722454476212, -0.44276316898359214, 0.258499760955651, -0.16394270544240652,
+    0.10782405069126237, -0.07219956125645471, 0.04880428816414311, -0.03316112647484736,
+    0.022597648232218105, -0.01542476590494896, 0.010538791616612175, -0.007204534386356868,
+    0.004926781395729853, -0.003369801655439328, 0.002305126326734928, -0.0015769367714301972,
+    0.0010788252019162967, -0.0007380709389960052, 0.000504953265834602,
+    -0.0003454680251063077, 0.00023635601564027053, -0.00016170622091974803};
+  const double pi = 3.141592653589793;
+  double reflection = 0.0, recurrence = 0.0, series = 0.0, distance;
+  int i;
+  if (x < 0.0) {
+    const double above_floor = x - floor(x);
+    reflection = above_floor <= 0.5 ? pi / tan(pi * above_floor) : -pi / tan(pi * (ceil(x) - x));
+    x = 1.0 - x;
+  }
+  if (1.0 / x == 0.0) return x;
+  if (fabs(x - 1.4616321449683622) < 0.25) {
+    distance = (x - 1.4616321449683622) - 9.549995429965697e-17;
+    for (i = 21; i >= 0; --i) series = series * distance + taylor[i];
+    return distance * series - reflection;
+  }
+  for (; x < 10.0; x += 1.0) recurrence += 1.0 / x;
+  for (i = 7; i >= 0; --i) series = (series + bernoulli[i]) * (1.0 / (x * x));
+  return log(x) - 0.5 / x - series - recurrence - reflection;
+}
+
+/* polygamma function of integer order m, 0 <= m <= 500 */
+static double nablac_polygamma(double m, double x) {
+  const int odd = fmod(m, 2.0) != 0.0;
+  double magnitude, below;
+  if (!(m >= 0.0 && m <= 500.0) || floor(m) != m || x != x || x < -1.7976931348623157e+308)
+    return NAN;
+  if (x <= 0.0 && floor(x) == x) return odd ? HUGE_VAL : x == 0.0 ? -1.0 / x : NAN;
+  if (m == 0.0) return nablac_digamma(x);
+  if (x > 0.0) {
+    magnitude = nablac_zeta(m, x);
+  } else {
+    magnitude = nablac_zeta(m, x - floor(x));
+    below = nablac_zeta(m, ceil(x) - x) - nablac_zeta(m, 1.0 - x);
+    magnitude = odd ? magnitude + below : magnitude - below;
+  }
+  return odd ? magnitude : -magnitude;
+}
