@@ -1,0 +1,23 @@
+//! Text to syntax tree: lexer, grammar, formatter, and the messages that all later stages use.
+//!
+//! [`parse`] takes the text of a `.nab` file and gives its [`Ast`] with all mistakes found; it
+//! never fails. This module uses nothing else of the crate.
+
+pub mod ast;
+mod builder;
+pub mod codes;
+pub mod diagnostic;
+pub mod formula;
+mod lexer;
+mod mistakes;
+mod parser;
+mod token;
+mod units;
+
+pub use ast::{Ast, ExprId, FileId, Span};
+pub use codes::Code;
+pub use diagnostic::{Diagnostic, Label, Severity, SourceMap, did_you_mean, render, render_all};
+pub use parser::{parse, parse_expression};
+
+#[cfg(test)]
+mod tests;
