@@ -3,3 +3,4 @@
 pub mod abi;
 mod external;
 pub mod interp;
+pub mod jit;
