@@ -1,7 +1,9 @@
 //! nablac
 
 pub mod backend;
+pub mod diff;
 pub mod graph;
 pub mod kernel;
 pub mod ops;
 pub mod sparsity;
+pub mod syntax;

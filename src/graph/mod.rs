@@ -1,5 +1,19 @@
 //! The expression graph: sparse matrix values, hash-consed, append-only.
+//!
+//! [`Graph`] is the arena and its builder methods; [`Func`] a frozen function; `visit` the
+//! passes over a graph. Operands precede their users, so every pass is a loop over numbers.
 
+mod arena;
+mod build;
 mod external;
+mod func;
+mod node;
+pub mod visit;
 
+pub use arena::Graph;
 pub use external::{Callback, External};
+pub use func::{Body, Func, Memo, Source};
+pub use node::{
+    ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,
+    Window, window_fits,
+};

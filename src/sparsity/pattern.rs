@@ -256,8 +256,8 @@ impl Pattern {
         }
     }
 
-    /// Row of nonzero `k`, which must be a nonzero of column `j`.
-    fn row_in_column(&self, k: usize, j: usize) -> usize {
+    /// Row of nonzero `k`, which must be one of column `j`.
+    pub fn row_of(&self, k: usize, j: usize) -> usize {
         match &self.kind {
             Kind::Dense => k - j * self.n_rows(),
             Kind::Zero => 0,
@@ -268,8 +268,7 @@ impl Pattern {
 
     /// (row, column) of every nonzero in order.
     pub fn entries(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.n_cols())
-            .flat_map(move |j| self.column(j).map(move |k| (self.row_in_column(k, j), j)))
+        (0..self.n_cols()).flat_map(move |j| self.column(j).map(move |k| (self.row_of(k, j), j)))
     }
 
     /// Column-major position `row + column * n_rows` of every nonzero in order.
@@ -447,9 +446,9 @@ impl Pattern {
         for j in 0..n_cols {
             let start = rows.len();
             for kb in other.column(j) {
-                let inner = other.row_in_column(kb, j);
+                let inner = other.row_of(kb, j);
                 for ka in self.column(inner) {
-                    let r = self.row_in_column(ka, inner);
+                    let r = self.row_of(ka, inner);
                     if seen[r] != j as u32 {
                         seen[r] = j as u32;
                         rows.push(r as u32);

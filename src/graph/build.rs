@@ -1,0 +1,674 @@
+//! Making nodes: sparsity of results, exact local folding, structural zeros and ones.
+//!
+//! Every function here expects operands whose shapes fit; who takes expressions from a user
+//! checks them first. The scalar constant 0 is a structural zero, so zeros vanish as they are
+//! made. What is folded is exact for every value of the operands (NaN included), except that
+//! structural zeros annihilate.
+
+use std::sync::Arc;
+
+use super::arena::{Attr, Graph};
+use super::node::{ArgMode, Constant, NodeId, Op, Payload, Port, Reduction, ResultMode, Values};
+use super::{Func, LoopSpec, visit};
+use crate::ops::scalar::ScalarOp;
+use crate::sparsity::{IndexMap, Pattern};
+
+impl Graph {
+    /// The scalar constant `v`.
+    pub fn constant(&mut self, v: f64) -> NodeId {
+        self.fill(Pattern::scalar(), v)
+    }
+
+    /// `v` at every nonzero of `pattern`; all structural zeros when `v` is 0.
+    pub fn fill(&mut self, pattern: Pattern, v: f64) -> NodeId {
+        if v == 0.0 {
+            self.zero(pattern.n_rows(), pattern.n_cols())
+        } else {
+            self.explicit(pattern, v)
+        }
+    }
+
+    /// A matrix without nonzeros.
+    pub fn zero(&mut self, n_rows: usize, n_cols: usize) -> NodeId {
+        self.explicit(Pattern::zero(n_rows, n_cols), 0.0)
+    }
+
+    /// `v`, even if 0, stored at every nonzero of `pattern`.
+    fn explicit(&mut self, pattern: Pattern, v: f64) -> NodeId {
+        let v = if pattern.is_zero() { 0.0 } else { v };
+        self.intern(Op::Const, &[], Attr::Uniform(v), pattern)
+    }
+
+    /// A constant matrix; zeros among the values become structural.
+    pub fn constant_matrix(&mut self, pattern: Pattern, values: &[f64]) -> NodeId {
+        debug_assert_eq!(pattern.nnz(), values.len());
+        if values.contains(&0.0) {
+            let keep: Vec<u32> =
+                (0..values.len() as u32).filter(|&k| values[k as usize] != 0.0).collect();
+            let pattern = pattern.select(&keep);
+            let values: Vec<f64> = keep.iter().map(|&k| values[k as usize]).collect();
+            return self.stored_constant(pattern, values);
+        }
+        self.stored_constant(pattern, values.to_vec())
+    }
+
+    fn stored_constant(&mut self, pattern: Pattern, values: Vec<f64>) -> NodeId {
+        match values.first() {
+            None => self.explicit(pattern, 0.0),
+            Some(&first) if values.iter().all(|v| v.to_bits() == first.to_bits()) => {
+                self.explicit(pattern, first)
+            }
+            Some(_) => {
+                let payload = Payload::Values(Values(values.into()));
+                self.intern(Op::Const, &[], Attr::Payload(payload), pattern)
+            }
+        }
+    }
+
+    /// Argument number `k` of the function.
+    pub fn input(&mut self, k: usize, pattern: Pattern) -> NodeId {
+        self.intern(Op::Input, &[], Attr::Number(k as u32), pattern)
+    }
+
+    /// An elementwise operation. Matrix operands have one shape; 1x1 operands are broadcast.
+    pub fn scalar(&mut self, op: ScalarOp, args: &[NodeId]) -> NodeId {
+        let (n_rows, n_cols) = self.elementwise_shape(args);
+        if let Some(folded) = self.fold_scalar(op, args, (n_rows, n_cols)) {
+            return folded;
+        }
+        let pattern = self.elementwise_pattern(op, args, (n_rows, n_cols));
+        if pattern.is_zero() {
+            return self.zero(n_rows, n_cols);
+        }
+        let mut operands: [NodeId; 3] = [NodeId(0); 3];
+        for (to, &a) in operands.iter_mut().zip(args) {
+            *to = self.operand(a, &pattern);
+        }
+        let operands = &mut operands[..args.len()];
+        if let Some(folded) = self.fold_constants(op, operands, &pattern) {
+            return folded;
+        }
+        if op.row().commutative && self.hash(operands[0]) > self.hash(operands[1]) {
+            operands.swap(0, 1);
+        }
+        self.intern(Op::Scalar(op), operands, Attr::None, pattern)
+    }
+
+    pub fn unary(&mut self, op: ScalarOp, a: NodeId) -> NodeId {
+        self.scalar(op, &[a])
+    }
+
+    pub fn binary(&mut self, op: ScalarOp, a: NodeId, b: NodeId) -> NodeId {
+        self.scalar(op, &[a, b])
+    }
+
+    pub fn add(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.binary(ScalarOp::Add, a, b)
+    }
+
+    pub fn sub(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.binary(ScalarOp::Sub, a, b)
+    }
+
+    /// Elementwise product, or scaling.
+    pub fn mul(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.binary(ScalarOp::Mul, a, b)
+    }
+
+    pub fn div(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.binary(ScalarOp::Div, a, b)
+    }
+
+    pub fn neg(&mut self, a: NodeId) -> NodeId {
+        self.unary(ScalarOp::Neg, a)
+    }
+
+    fn elementwise_shape(&self, args: &[NodeId]) -> (usize, usize) {
+        let matrix = args.iter().find(|&&a| !self.pattern(a).is_scalar());
+        matrix.map_or((1, 1), |&a| self.shape(a))
+    }
+
+    /// Which entries are structural nonzeros of the result, from the zero sets of the operation.
+    fn elementwise_pattern(&self, op: ScalarOp, args: &[NodeId], shape: (usize, usize)) -> Pattern {
+        let dense = Pattern::dense(shape.0, shape.1);
+        let sets = op.row().zero_sets;
+        let mut result = dense;
+        // An entry is zero where all arguments of some set are zero: the result is the
+        // intersection over the sets of the unions over their arguments.
+        for &set in sets {
+            let mut union = Pattern::zero(shape.0, shape.1);
+            for (k, &a) in args.iter().enumerate().filter(|(k, _)| set >> k & 1 == 1) {
+                debug_assert!(k < 3);
+                let p = self.pattern(a);
+                if p.shape() == shape {
+                    union = union.union(p);
+                } else if !p.is_zero() {
+                    union = Pattern::dense(shape.0, shape.1);
+                }
+            }
+            result = result.intersection(&union);
+        }
+        result
+    }
+
+    /// `a` with the pattern of the result, or as a 1x1 value to broadcast.
+    fn operand(&mut self, a: NodeId, pattern: &Pattern) -> NodeId {
+        if self.pattern(a) == pattern {
+            a
+        } else if self.pattern(a).is_scalar() {
+            if self.pattern(a).is_zero() { self.explicit(Pattern::scalar(), 0.0) } else { a }
+        } else {
+            self.project(a, pattern)
+        }
+    }
+
+    /// `a` restricted and extended (by explicit zeros) to the nonzeros of `pattern`.
+    pub fn project(&mut self, a: NodeId, pattern: &Pattern) -> NodeId {
+        let from = self.pattern(a).clone();
+        if from == *pattern {
+            return a;
+        }
+        debug_assert_eq!(from.shape(), pattern.shape());
+        let common = from.intersection(pattern);
+        if common.is_zero() {
+            return self.explicit(pattern.clone(), 0.0);
+        }
+        let invariant = "invariant: an intersection lies in both patterns";
+        let restricted = if common == from {
+            a
+        } else {
+            let map = IndexMap::from_table(common.positions_in(&from).expect(invariant));
+            self.gather(a, map, common.clone())
+        };
+        if common == *pattern {
+            return restricted;
+        }
+        let map = IndexMap::from_table(common.positions_in(pattern).expect(invariant));
+        self.scatter(restricted, map, pattern.clone())
+    }
+
+    /// `a` with every entry a structural nonzero.
+    pub fn densify(&mut self, a: NodeId) -> NodeId {
+        let (n_rows, n_cols) = self.shape(a);
+        self.project(a, &Pattern::dense(n_rows, n_cols))
+    }
+
+    /// Identities that need no look at patterns.
+    fn fold_scalar(
+        &mut self,
+        op: ScalarOp,
+        args: &[NodeId],
+        shape: (usize, usize),
+    ) -> Option<NodeId> {
+        use ScalarOp as S;
+        let whole = |g: &Graph, x: NodeId| g.shape(x) == shape;
+        let zero = |g: &Graph, x: NodeId| g.pattern(x).is_zero();
+        // The value of an operand that is the same at every entry of the result.
+        let value = |g: &Graph, x: NodeId| {
+            if g.pattern(x).is_dense() { g.as_uniform(x) } else { None }
+        };
+        let negated = |g: &Graph, x: NodeId| (g.op(x) == Op::Scalar(S::Neg)).then(|| g.arg(x, 0));
+        match (op, args) {
+            (S::Add, &[a, b]) => {
+                if zero(self, b) && whole(self, a) {
+                    return Some(a);
+                }
+                if zero(self, a) && whole(self, b) {
+                    return Some(b);
+                }
+                if let Some(b) = negated(self, b) {
+                    return Some(self.sub(a, b));
+                }
+                if let Some(a) = negated(self, a) {
+                    return Some(self.sub(b, a));
+                }
+            }
+            (S::Sub, &[a, b]) => {
+                if zero(self, b) && whole(self, a) {
+                    return Some(a);
+                }
+                if zero(self, a) && whole(self, b) {
+                    return Some(self.neg(b));
+                }
+                if let Some(b) = negated(self, b) {
+                    return Some(self.add(a, b));
+                }
+            }
+            (S::Mul, &[a, b]) => {
+                for (x, y) in [(a, b), (b, a)] {
+                    if value(self, x) == Some(1.0) && whole(self, y) {
+                        return Some(y);
+                    }
+                    if value(self, x) == Some(-1.0) && whole(self, y) {
+                        return Some(self.neg(y));
+                    }
+                }
+                match (negated(self, a), negated(self, b)) {
+                    (Some(x), Some(y)) => return Some(self.mul(x, y)),
+                    (Some(x), None) => {
+                        let product = self.mul(x, b);
+                        return Some(self.neg(product));
+                    }
+                    (None, Some(y)) => {
+                        let product = self.mul(a, y);
+                        return Some(self.neg(product));
+                    }
+                    (None, None) => {}
+                }
+            }
+            (S::Div, &[a, b]) => {
+                if value(self, b) == Some(1.0) && whole(self, a) {
+                    return Some(a);
+                }
+                if value(self, b) == Some(-1.0) && whole(self, a) {
+                    return Some(self.neg(a));
+                }
+                if let Some(x) = negated(self, a) {
+                    let quotient = self.div(x, b);
+                    return Some(self.neg(quotient));
+                }
+            }
+            (S::Neg, &[a]) => {
+                if let Some(x) = negated(self, a) {
+                    return Some(x);
+                }
+                // -(a - b) and b - a differ in the sign of a zero only; structural zeros have none.
+                if self.op(a) == Op::Scalar(S::Mul)
+                    && let &[x, y] = self.args(a)
+                    && let Some(v) = self.as_uniform(x).or(self.as_uniform(y))
+                {
+                    let other = if self.as_uniform(x).is_some() { y } else { x };
+                    let factor = self.constant(-v);
+                    if self.shape(other) == shape {
+                        return Some(self.mul(factor, other));
+                    }
+                }
+            }
+            (S::Pow, &[a, b]) => {
+                let exponent = if zero(self, b) { Some(0.0) } else { value(self, b) };
+                if exponent == Some(0.0) {
+                    return Some(self.fill(Pattern::dense(shape.0, shape.1), 1.0));
+                }
+                if exponent == Some(1.0) && whole(self, a) {
+                    return Some(a);
+                }
+                // A positive power of a structural zero is one.
+                if exponent.is_some_and(|e| e > 0.0)
+                    && whole(self, a)
+                    && !self.pattern(a).is_dense()
+                {
+                    let pattern = self.pattern(a).clone();
+                    if pattern.is_zero() {
+                        return Some(a);
+                    }
+                    let exponent = self.constant(exponent?);
+                    return Some(self.intern(
+                        Op::Scalar(S::Pow),
+                        &[a, exponent],
+                        Attr::None,
+                        pattern,
+                    ));
+                }
+            }
+            (S::Select, &[c, a, b]) => {
+                let chosen = if zero(self, c) {
+                    Some(b)
+                } else {
+                    value(self, c).map(|v| if v != 0.0 { a } else { b })
+                };
+                if let Some(x) = chosen.filter(|&x| whole(self, x)) {
+                    return Some(x);
+                }
+                if a == b && whole(self, a) {
+                    return Some(a);
+                }
+            }
+            (S::Min | S::Max, &[a, b]) if a == b => return Some(a),
+            _ => {}
+        }
+        None
+    }
+
+    /// The result when all operands are constants.
+    fn fold_constants(
+        &mut self,
+        op: ScalarOp,
+        args: &[NodeId],
+        pattern: &Pattern,
+    ) -> Option<NodeId> {
+        let mut constants: [Option<Constant>; 3] = [None, None, None];
+        for (to, &a) in constants.iter_mut().zip(args) {
+            *to = Some(self.as_constant(a)?);
+        }
+        let constants = &constants[..args.len()];
+        let at = |k: usize| {
+            let mut operands = [0.0; 3];
+            for (to, c) in operands.iter_mut().zip(constants) {
+                *to = c.as_ref().map_or(0.0, |c| match c {
+                    Constant::Uniform(v) => *v,
+                    Constant::Values(v) => v[if v.len() == 1 { 0 } else { k }],
+                });
+            }
+            op.eval(&operands[..args.len()])
+        };
+        if constants.iter().all(|c| matches!(c, Some(Constant::Uniform(_)))) {
+            return Some(self.fill(pattern.clone(), at(0)));
+        }
+        let values: Vec<f64> = (0..pattern.nnz()).map(at).collect();
+        Some(self.constant_matrix(pattern.clone(), &values))
+    }
+
+    /// `y.nz[k] = x.nz[map(k)]` with the given pattern of as many nonzeros.
+    pub fn gather(&mut self, x: NodeId, map: IndexMap, pattern: Pattern) -> NodeId {
+        debug_assert_eq!(map.len(), pattern.nnz());
+        let (n_rows, n_cols) = pattern.shape();
+        if pattern.is_zero() {
+            return self.zero(n_rows, n_cols);
+        }
+        if *self.pattern(x) == pattern && map.is_identity(pattern.nnz()) {
+            return x;
+        }
+        match self.op(x) {
+            Op::Const => match self.as_constant(x) {
+                Some(Constant::Uniform(v)) => return self.explicit(pattern, v),
+                Some(Constant::Values(values)) => {
+                    let values = map.iter().map(|k| values[k]).collect();
+                    return self.stored_constant(pattern, values);
+                }
+                None => {}
+            },
+            Op::Gather => {
+                if let Some(inner) = self.map(x) {
+                    let map = map.compose(inner);
+                    let source = self.arg(x, 0);
+                    return self.gather(source, map, pattern);
+                }
+            }
+            Op::Concat if map.len() == 1 => {
+                if let Some((part, k)) = self.concat_part(x, map.get(0)) {
+                    return self.gather(part, IndexMap::range(k, 1), pattern);
+                }
+            }
+            _ => {}
+        }
+        self.intern(Op::Gather, &[x], Attr::Payload(Payload::Map(map)), pattern)
+    }
+
+    /// Argument of a concatenation that holds nonzero `k`, and the index there.
+    /// Looks only where that is quick: all arguments of one nonzero, or few of them.
+    fn concat_part(&self, concat: NodeId, k: usize) -> Option<(NodeId, usize)> {
+        let parts = self.args(concat);
+        if parts.len() == self.nnz(concat) {
+            return Some((parts[k], 0));
+        }
+        if parts.len() > 16 {
+            return None;
+        }
+        let mut start = 0;
+        for &part in parts {
+            let nnz = self.nnz(part);
+            if k < start + nnz {
+                return Some((part, k - start));
+            }
+            start += nnz;
+        }
+        None
+    }
+
+    /// `y.nz[map(k)] += x.nz[k]`, from zero, with the given pattern of the result.
+    pub fn scatter(&mut self, x: NodeId, map: IndexMap, pattern: Pattern) -> NodeId {
+        debug_assert_eq!(map.len(), self.nnz(x));
+        let nnz = pattern.nnz();
+        let (n_rows, n_cols) = pattern.shape();
+        if pattern.is_zero() || self.nnz(x) == 0 {
+            return if pattern.is_zero() {
+                self.zero(n_rows, n_cols)
+            } else {
+                self.explicit(pattern, 0.0)
+            };
+        }
+        if map.len() == nnz && map.is_identity(nnz) {
+            return self.gather(x, map, pattern);
+        }
+        if let Some(constant) = self.as_constant(x) {
+            let mut values = vec![0.0; nnz];
+            for (k, to) in map.iter().enumerate() {
+                values[to] += constant.get(k);
+            }
+            return self.stored_constant(pattern, values);
+        }
+        if map.len() == nnz
+            && let Some(inverse) = inverse_permutation(&map)
+        {
+            return self.gather(x, IndexMap::from_table(inverse), pattern);
+        }
+        self.intern(Op::Scatter, &[x], Attr::Payload(Payload::Map(map)), pattern)
+    }
+
+    /// All nonzeros of `parts`, one after the other, as a dense column.
+    pub fn concat(&mut self, parts: &[NodeId]) -> NodeId {
+        let mut kept: Vec<NodeId> = Vec::with_capacity(parts.len());
+        kept.extend(parts.iter().filter(|&&p| self.nnz(p) > 0));
+        let total: usize = kept.iter().map(|&p| self.nnz(p)).sum();
+        let pattern = Pattern::dense(total, 1);
+        match kept[..] {
+            [] => self.zero(0, 1),
+            [only] => self.gather(only, IndexMap::identity(total), pattern),
+            _ if kept.iter().all(|&p| self.op(p) == Op::Const) => {
+                let mut values = Vec::with_capacity(total);
+                for &p in &kept {
+                    if let Some(c) = self.as_constant(p) {
+                        values.extend((0..self.nnz(p)).map(|k| c.get(k)));
+                    }
+                }
+                self.stored_constant(pattern, values)
+            }
+            _ => self.intern(Op::Concat, &kept, Attr::None, pattern),
+        }
+    }
+
+    /// Matrix product of `a` and `b`, which are not 1x1.
+    pub fn matmul(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        let pattern = self.pattern(a).product(self.pattern(b));
+        self.matmul_masked(a, b, pattern)
+    }
+
+    /// The entries in `pattern` of the matrix product of `a` and `b`.
+    pub fn matmul_masked(&mut self, a: NodeId, b: NodeId, pattern: Pattern) -> NodeId {
+        let full = self.pattern(a).product(self.pattern(b));
+        let pattern = pattern.intersection(&full);
+        if pattern.is_zero() {
+            return self.zero(pattern.n_rows(), pattern.n_cols());
+        }
+        let identity = |g: &Graph, x: NodeId| {
+            g.as_uniform(x) == Some(1.0) && (g.pattern(x).is_diagonal() || g.pattern(x).is_scalar())
+        };
+        if identity(self, a) {
+            return self.project(b, &pattern);
+        }
+        if identity(self, b) {
+            return self.project(a, &pattern);
+        }
+        self.intern(Op::MatMul, &[a, b], Attr::None, pattern)
+    }
+
+    /// Reduction over all entries of `x`, structural zeros included.
+    /// The maximum or minimum of an empty matrix has no value; callers refuse it.
+    pub fn reduce(&mut self, reduction: Reduction, x: NodeId) -> NodeId {
+        let nnz = self.nnz(x);
+        let has_zeros = nnz < self.pattern(x).numel();
+        let over_nonzeros = match nnz {
+            0 if has_zeros => return self.zero(1, 1),
+            0 => return self.constant(reduction.identity()),
+            1 => self.gather(x, IndexMap::identity(1), Pattern::scalar()),
+            _ => match (reduction, has_zeros, self.as_uniform(x)) {
+                (Reduction::Prod, true, _) => return self.zero(1, 1),
+                (Reduction::Sum, _, Some(v)) => self.constant(v * nnz as f64),
+                (Reduction::Max | Reduction::Min, _, Some(v)) => self.constant(v),
+                _ => self.intern(Op::Reduce(reduction), &[x], Attr::None, Pattern::scalar()),
+            },
+        };
+        if !has_zeros || reduction == Reduction::Sum {
+            return over_nonzeros;
+        }
+        if reduction == Reduction::Prod {
+            return self.zero(1, 1);
+        }
+        let zero = self.zero(1, 1);
+        self.binary(reduction.op(), over_nonzeros, zero)
+    }
+
+    /// Calls `f`; returns its results. Arguments have the patterns of its inputs.
+    pub fn call(&mut self, f: &Arc<Func>, args: &[NodeId]) -> Vec<NodeId> {
+        debug_assert_eq!(f.inputs.len(), args.len());
+        let args = self.fit(args, f.inputs.iter().map(|p| p.pattern.clone()));
+        let payload = Payload::Call(f.clone());
+        let node = self.intern(Op::Call, &args, Attr::Payload(payload), Pattern::zero(0, 0));
+        let patterns: Vec<Pattern> = f.outputs.iter().map(|p| p.pattern.clone()).collect();
+        self.results(node, patterns)
+    }
+
+    /// Runs `then` if the scalar `condition` is not 0, else `otherwise`; both have the same
+    /// patterns of inputs and of outputs.
+    pub fn cond(
+        &mut self,
+        condition: NodeId,
+        then: &Arc<Func>,
+        otherwise: &Arc<Func>,
+        args: &[NodeId],
+    ) -> Vec<NodeId> {
+        let value =
+            if self.pattern(condition).is_zero() { Some(0.0) } else { self.as_uniform(condition) };
+        if let Some(value) = value {
+            return self.call(if value != 0.0 { then } else { otherwise }, args);
+        }
+        let mut all = vec![condition];
+        all.extend(self.fit(args, then.inputs.iter().map(|p| p.pattern.clone())));
+        let payload = Payload::Cond(then.clone(), otherwise.clone());
+        let node = self.intern(Op::Cond, &all, Attr::Payload(payload), Pattern::zero(0, 0));
+        let patterns: Vec<Pattern> = then.outputs.iter().map(|p| p.pattern.clone()).collect();
+        self.results(node, patterns)
+    }
+
+    /// A loop; `args` are the initial states, then one value per argument mode (an empty one for
+    /// [`super::ArgMode::Iteration`]).
+    pub fn repeat(&mut self, spec: LoopSpec, args: &[NodeId]) -> Vec<NodeId> {
+        debug_assert_eq!(spec.n_states + spec.args.len(), args.len());
+        debug_assert_eq!(spec.results.len(), spec.patterns.len());
+        let (spec, mut args) = self.absorb_constants(spec, args);
+        for (a, port) in args.iter_mut().zip(&spec.body.inputs[..spec.n_states]) {
+            *a = self.project(*a, &port.pattern);
+        }
+        let patterns: Vec<Pattern> = spec.result_patterns().cloned().collect();
+        if spec.n == 0 {
+            let mut results = args[..spec.n_states].to_vec();
+            for (mode, pattern) in spec.results.iter().zip(&spec.patterns) {
+                let nothing = match mode {
+                    ResultMode::Window(_) => 0.0,
+                    ResultMode::Reduce(reduction) => reduction.identity(),
+                };
+                results.push(self.explicit(pattern.clone(), nothing));
+            }
+            return results;
+        }
+        let payload = Payload::Loop(Arc::new(spec));
+        let node = self.intern(Op::Loop, &args, Attr::Payload(payload), Pattern::zero(0, 0));
+        self.results(node, patterns)
+    }
+
+    /// Moves small constant arguments of a loop into its body and drops unused ones.
+    fn absorb_constants(&self, spec: LoopSpec, args: &[NodeId]) -> (LoopSpec, Vec<NodeId>) {
+        const SMALL: usize = 64;
+        let used = spec.body.used_inputs();
+        let constant = |k: usize| -> Option<(Pattern, Constant)> {
+            let inside = &spec.body.inputs[spec.n_states + k].pattern;
+            match (&spec.args[k], self.as_constant(args[spec.n_states + k])?) {
+                (ArgMode::Broadcast, value) if inside.nnz() <= SMALL => {
+                    Some((self.pattern(args[spec.n_states + k]).clone(), value))
+                }
+                (ArgMode::Window(_), Constant::Uniform(v)) => {
+                    Some((inside.clone(), Constant::Uniform(v)))
+                }
+                _ => None,
+            }
+        };
+        let constants: Vec<Option<(Pattern, Constant)>> =
+            (0..spec.args.len()).map(constant).collect();
+        let keep: Vec<usize> = (0..spec.args.len())
+            .filter(|&k| used[spec.n_states + k] && constants[k].is_none())
+            .collect();
+        if keep.len() == spec.args.len() {
+            return (spec, args.to_vec());
+        }
+        let Some((body, roots)) = spec.body.graph() else { return (spec, args.to_vec()) };
+        let mut scratch = Graph::new();
+        let mut ports: Vec<Port> = spec.body.inputs[..spec.n_states].to_vec();
+        let mut inputs: Vec<NodeId> =
+            (0..spec.n_states).map(|k| scratch.input(k, ports[k].pattern.clone())).collect();
+        for (k, constant) in constants.iter().enumerate() {
+            let port = &spec.body.inputs[spec.n_states + k];
+            inputs.push(match constant {
+                Some((pattern, value)) => {
+                    let node = match value {
+                        Constant::Uniform(v) => scratch.explicit(pattern.clone(), *v),
+                        Constant::Values(v) => scratch.constant_matrix(pattern.clone(), v),
+                    };
+                    scratch.project(node, &port.pattern)
+                }
+                None if used[spec.n_states + k] => {
+                    ports.push(port.clone());
+                    scratch.input(ports.len() - 1, port.pattern.clone())
+                }
+                None => scratch.zero(port.pattern.n_rows(), port.pattern.n_cols()),
+            });
+        }
+        let roots = visit::transplant(body, roots, &mut scratch, &inputs);
+        // Folding may find more zeros; states and windows need the patterns they had.
+        let named = spec
+            .body
+            .outputs
+            .iter()
+            .zip(roots)
+            .map(|(port, root)| (port.name.clone(), scratch.project(root, &port.pattern)))
+            .collect();
+        let body = Func::freeze(spec.body.name.clone(), &scratch, ports, named);
+        let mut kept_args = args[..spec.n_states].to_vec();
+        kept_args.extend(keep.iter().map(|&k| args[spec.n_states + k]));
+        let modes = keep.iter().map(|&k| spec.args[k].clone()).collect();
+        (LoopSpec { body, args: modes, ..spec }, kept_args)
+    }
+
+    fn fit(&mut self, args: &[NodeId], patterns: impl Iterator<Item = Pattern>) -> Vec<NodeId> {
+        args.iter().zip(patterns).map(|(&a, p)| self.project(a, &p)).collect()
+    }
+
+    /// Result `k` of a call, loop or conditional.
+    pub fn result(&mut self, of: NodeId, k: usize, pattern: Pattern) -> NodeId {
+        self.intern(Op::Result, &[of], Attr::Number(k as u32), pattern)
+    }
+
+    /// The results of a call, loop or conditional; those without nonzeros become constants.
+    fn results(&mut self, node: NodeId, patterns: Vec<Pattern>) -> Vec<NodeId> {
+        let mut out = Vec::with_capacity(patterns.len());
+        for (k, p) in patterns.into_iter().enumerate() {
+            out.push(if p.is_zero() {
+                self.zero(p.n_rows(), p.n_cols())
+            } else {
+                self.result(node, k, p)
+            });
+        }
+        out
+    }
+}
+
+fn inverse_permutation(map: &IndexMap) -> Option<Vec<u32>> {
+    let mut inverse = vec![u32::MAX; map.len()];
+    for (k, to) in map.iter().enumerate() {
+        let slot = inverse.get_mut(to)?;
+        if *slot != u32::MAX {
+            return None;
+        }
+        *slot = k as u32;
+    }
+    Some(inverse)
+}

@@ -1,0 +1,257 @@
+//! What the rules of an operation see while a graph is differentiated.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::graph::{Func, Graph, NodeId};
+use crate::sparsity::{IndexMap, Pattern};
+
+/// A derivative that does not exist: an external function came without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingDerivative {
+    pub function: Arc<str>,
+}
+
+impl std::fmt::Display for MissingDerivative {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the external function `{}` has no derivative", self.function)
+    }
+}
+
+impl std::error::Error for MissingDerivative {}
+
+/// A derivative function of a function.
+#[derive(Debug)]
+pub struct Derived {
+    /// Inputs: those of the original, then the seeds that are present, direction by direction.
+    pub func: Arc<Func>,
+    /// For each direction and each output (input, for cotangents) of the original, the output of
+    /// `func` that holds its derivative; absent where it is structurally zero.
+    pub outputs: Vec<Vec<Option<usize>>>,
+}
+
+/// Patterns of the seeds: for each direction, for each input (output, for cotangents).
+pub type Seeds = Vec<Vec<Option<Pattern>>>;
+
+/// Makes derivatives of called functions; each is made once and kept with the function.
+pub trait Deriver {
+    /// Function of the tangents of `f`'s outputs. Its first outputs are the outputs of `f` that
+    /// `primal` lists.
+    fn tangent(
+        &self,
+        f: &Arc<Func>,
+        seeds: &Seeds,
+        primal: &[usize],
+    ) -> Result<Arc<Derived>, MissingDerivative>;
+
+    /// Function of the cotangents of the `wanted` inputs of `f`.
+    fn adjoint(
+        &self,
+        f: &Arc<Func>,
+        seeds: &Seeds,
+        wanted: &[bool],
+    ) -> Result<Arc<Derived>, MissingDerivative>;
+
+    /// For each output, for each input: which nonzeros depend on which (nonzeros of the output by
+    /// nonzeros of the input).
+    fn dependency(&self, f: &Arc<Func>) -> Arc<Vec<Vec<Pattern>>>;
+}
+
+const ABSENT: NodeId = NodeId(u32::MAX);
+
+/// Tangents of nodes, several directions at once. A tangent has the shape of its node and no
+/// nonzeros outside its node's pattern.
+pub struct Tangents<'a> {
+    pub graph: &'a mut Graph,
+    pub deriver: &'a dyn Deriver,
+    directions: Vec<Vec<NodeId>>,
+    multi: FxHashMap<NodeId, Vec<Vec<Option<NodeId>>>>,
+}
+
+impl<'a> Tangents<'a> {
+    pub fn new(graph: &'a mut Graph, deriver: &'a dyn Deriver, n_directions: usize) -> Self {
+        let directions = vec![vec![ABSENT; graph.len()]; n_directions];
+        Tangents { graph, deriver, directions, multi: FxHashMap::default() }
+    }
+
+    pub fn n_directions(&self) -> usize {
+        self.directions.len()
+    }
+
+    /// The tangent of a node, unless structurally zero.
+    pub fn get(&self, direction: usize, id: NodeId) -> Option<NodeId> {
+        self.directions[direction].get(id.index()).copied().filter(|&t| t != ABSENT)
+    }
+
+    /// Sets the tangent of a node.
+    pub fn set(&mut self, direction: usize, id: NodeId, tangent: NodeId) {
+        if self.graph.nnz(tangent) > 0 {
+            debug_assert_eq!(self.graph.shape(tangent), self.graph.shape(id));
+            self.directions[direction][id.index()] = tangent;
+        }
+    }
+
+    /// Some direction has a tangent for an argument of the node.
+    pub fn is_active(&self, id: NodeId) -> bool {
+        let args = self.graph.args(id);
+        self.directions
+            .iter()
+            .any(|d| args.iter().any(|a| d.get(a.index()).is_some_and(|&t| t != ABSENT)))
+            || args.first().is_some_and(|a| self.multi.contains_key(a))
+    }
+
+    /// Patterns of the tangents of the given nodes.
+    pub fn seeds(&self, nodes: &[NodeId]) -> Seeds {
+        let pattern = |d: usize, id: NodeId| self.get(d, id).map(|t| self.graph.pattern(t).clone());
+        (0..self.n_directions()).map(|d| nodes.iter().map(|&id| pattern(d, id)).collect()).collect()
+    }
+
+    /// Tangents of the results of a call, loop or conditional: by direction, by result.
+    pub fn set_results(&mut self, id: NodeId, tangents: Vec<Vec<Option<NodeId>>>) {
+        self.multi.insert(id, tangents);
+    }
+
+    pub fn result(&self, direction: usize, id: NodeId, k: usize) -> Option<NodeId> {
+        self.multi.get(&id)?.get(direction)?.get(k).copied().flatten()
+    }
+}
+
+/// Cotangents of nodes, several directions at once, summed when asked for. A cotangent has the
+/// shape of its node and no nonzeros outside its node's pattern.
+pub struct Cotangents<'a> {
+    pub graph: &'a mut Graph,
+    pub deriver: &'a dyn Deriver,
+    /// Nodes that depend on what is differentiated by.
+    active: Vec<bool>,
+    n_directions: usize,
+    /// Newest contribution of each node and direction, a linked list through `entries`.
+    heads: Vec<u32>,
+    entries: Vec<Contribution>,
+    multi: FxHashMap<(NodeId, usize, usize), NodeId>,
+}
+
+struct Contribution {
+    next: u32,
+    value: NodeId,
+    /// Nonzero `k` of `value` belongs to nonzero `map(k)` of the node; without map `value` is a
+    /// cotangent as a whole.
+    map: Option<IndexMap>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl<'a> Cotangents<'a> {
+    pub fn new(
+        graph: &'a mut Graph,
+        deriver: &'a dyn Deriver,
+        n_directions: usize,
+        active: Vec<bool>,
+    ) -> Self {
+        let heads = vec![NONE; active.len() * n_directions];
+        let (entries, multi) = (Vec::new(), FxHashMap::default());
+        Cotangents { graph, deriver, active, n_directions, heads, entries, multi }
+    }
+
+    pub fn n_directions(&self) -> usize {
+        self.n_directions
+    }
+
+    /// Whether the cotangent of a node is of use.
+    pub fn wants(&self, id: NodeId) -> bool {
+        self.active.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// Adds a cotangent of the shape of the node.
+    pub fn add(&mut self, direction: usize, id: NodeId, value: NodeId) {
+        if self.graph.nnz(value) > 0 && self.wants(id) {
+            debug_assert_eq!(self.graph.shape(value), self.graph.shape(id));
+            self.push(direction, id, value, None);
+        }
+    }
+
+    /// Adds nonzero `k` of `value` to the cotangent of nonzero `map(k)` of the node.
+    pub fn add_part(&mut self, direction: usize, id: NodeId, value: NodeId, map: IndexMap) {
+        debug_assert_eq!(self.graph.nnz(value), map.len());
+        if self.graph.nnz(value) > 0 && self.wants(id) {
+            self.push(direction, id, value, Some(map));
+        }
+    }
+
+    fn push(&mut self, direction: usize, id: NodeId, value: NodeId, map: Option<IndexMap>) {
+        let head = &mut self.heads[id.index() * self.n_directions + direction];
+        let next = std::mem::replace(head, self.entries.len() as u32);
+        self.entries.push(Contribution { next, value, map });
+    }
+
+    /// The sum of all contributions so far, unless structurally zero.
+    pub fn get(&mut self, direction: usize, id: NodeId) -> Option<NodeId> {
+        let head = id.index() * self.n_directions + direction;
+        let mut at = *self.heads.get(head)?;
+        if at == NONE {
+            return None;
+        }
+        let (mut whole, mut parts): (Option<NodeId>, Vec<(NodeId, IndexMap)>) = (None, Vec::new());
+        while at != NONE {
+            let Contribution { next, value, map } = &mut self.entries[at as usize];
+            let (value, map) = (*value, map.take());
+            at = *next;
+            match map {
+                None => whole = Some(whole.map_or(value, |sum| self.graph.add(value, sum))),
+                Some(map) => parts.push((value, map)),
+            }
+        }
+        if !parts.is_empty() {
+            parts.reverse();
+            let sum = self.join(id, &parts);
+            whole = Some(whole.map_or(sum, |w| self.graph.add(w, sum)));
+        }
+        let sum = whole?;
+        self.heads[head] = NONE;
+        self.push(direction, id, sum, None);
+        Some(sum)
+    }
+
+    /// One value from contributions to single nonzeros of node `id`.
+    fn join(&mut self, id: NodeId, parts: &[(NodeId, IndexMap)]) -> NodeId {
+        let pattern = self.graph.pattern(id).clone();
+        if pattern.nnz() == 1 {
+            let mut sum = None;
+            for (value, map) in parts {
+                for k in 0..map.len() {
+                    let term = self.graph.gather(*value, IndexMap::range(k, 1), pattern.clone());
+                    sum = Some(sum.map_or(term, |s| self.graph.add(s, term)));
+                }
+            }
+            return sum.unwrap_or_else(|| self.graph.zero(pattern.n_rows(), pattern.n_cols()));
+        }
+        if let [(value, map)] = parts
+            && map.len() == pattern.nnz()
+        {
+            return self.graph.scatter(*value, map.clone(), pattern);
+        }
+        let values: Vec<NodeId> = parts.iter().map(|p| p.0).collect();
+        let targets: Vec<u32> = parts.iter().flat_map(|p| p.1.iter().map(|k| k as u32)).collect();
+        let stacked = self.graph.concat(&values);
+        let mut touched = targets.clone();
+        touched.sort_unstable();
+        touched.dedup();
+        let map =
+            targets.iter().map(|t| touched.binary_search(t).map_or(0, |k| k as u32)).collect();
+        self.graph.scatter(stacked, IndexMap::from_table(map), pattern.select(&touched))
+    }
+
+    /// Sets the cotangent of result `k` of a call, loop or conditional.
+    pub fn set_result(&mut self, direction: usize, id: NodeId, k: usize, value: NodeId) {
+        self.multi.insert((id, direction, k), value);
+    }
+
+    pub fn result(&self, direction: usize, id: NodeId, k: usize) -> Option<NodeId> {
+        self.multi.get(&(id, direction, k)).copied()
+    }
+
+    /// Cotangents of the `n` results of a node: by direction, by result.
+    pub fn results(&self, id: NodeId, n: usize) -> Vec<Vec<Option<NodeId>>> {
+        (0..self.n_directions).map(|d| (0..n).map(|k| self.result(d, id, k)).collect()).collect()
+    }
+}

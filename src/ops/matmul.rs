@@ -1,0 +1,66 @@
+//! Matrix products.
+
+use super::Dependencies;
+use super::context::{Cotangents, MissingDerivative, Tangents};
+use super::{Rules, transpose};
+use crate::graph::NodeId;
+
+/// The entries of `A * B` in the node's pattern.
+pub struct MatMul;
+
+impl Rules for MatMul {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
+        let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
+        let pattern = cx.graph.pattern(id).clone();
+        for d in 0..cx.n_directions() {
+            let mut sum = None;
+            if let Some(da) = cx.get(d, a) {
+                sum = Some(cx.graph.matmul_masked(da, b, pattern.clone()));
+            }
+            if let Some(db) = cx.get(d, b) {
+                let term = cx.graph.matmul_masked(a, db, pattern.clone());
+                sum = Some(sum.map_or(term, |s| cx.graph.add(s, term)));
+            }
+            if let Some(sum) = sum {
+                cx.set(d, id, sum);
+            }
+        }
+        Ok(())
+    }
+
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
+        let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
+        for d in 0..cx.n_directions() {
+            let Some(c) = cx.get(d, id) else { continue };
+            if cx.wants(a) {
+                let bt = transpose(cx.graph, b);
+                let share = cx.graph.matmul_masked(c, bt, cx.graph.pattern(a).clone());
+                cx.add(d, a, share);
+            }
+            if cx.wants(b) {
+                let at = transpose(cx.graph, a);
+                let share = cx.graph.matmul_masked(at, c, cx.graph.pattern(b).clone());
+                cx.add(d, b, share);
+            }
+        }
+        Ok(())
+    }
+
+    fn dependency(&self, cx: &mut Dependencies, id: NodeId) {
+        let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
+        let (pa, pb) = (cx.graph.pattern(a).clone(), cx.graph.pattern(b).clone());
+        // Entry (i, j) depends on what A(i, l) and B(l, j) depend on, for the common l.
+        let mut terms: Vec<Vec<(u32, u32)>> = Vec::with_capacity(cx.graph.nnz(id));
+        for (i, j) in cx.graph.pattern(id).entries() {
+            let mut of = Vec::new();
+            for kb in pb.column(j) {
+                let l = pb.row_of(kb, j);
+                if let Some(ka) = pa.find(i, l) {
+                    of.push((ka as u32, kb as u32));
+                }
+            }
+            terms.push(of);
+        }
+        cx.set_bilinear(id, a, b, &terms);
+    }
+}

@@ -1,0 +1,13 @@
+//! Text to syntax tree: lexer, grammar, formatter, and the messages that all later stages use.
+//!
+//! [`parse`] takes the text of a `.nab` file and gives its [`Ast`] with all mistakes found; it
+//! never fails. This module uses nothing else of the crate.
+
+pub mod ast;
+pub mod codes;
+pub mod diagnostic;
+pub mod formula;
+
+pub use ast::{Ast, ExprId, FileId, Span};
+pub use codes::Code;
+pub use diagnostic::{Diagnostic, Label, Severity, SourceMap, did_you_mean, render, render_all};
