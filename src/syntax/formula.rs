@@ -49,7 +49,7 @@ pub fn parse_formula(text: &str) -> Result<Formula, String> {
 }
 
 /// Reads a formula whose names, the constants apart, are free variables.
-pub fn parse_formula_of_variables(text: &str) -> Result<Formula, String> {
+pub fn parse_pattern(text: &str) -> Result<Formula, String> {
     read(text, |name| Ok(FormulaOp::Var(name.to_string())))
 }
 
@@ -205,7 +205,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(text: &str, expected: Expect) {
-        let shown = match parse_formula_of_variables(text) {
+        let shown = match parse_pattern(text) {
             Err(message) => message,
             Ok(formula) => {
                 let words: Vec<String> = formula
