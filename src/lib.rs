@@ -1,5 +1,7 @@
 //! nablac
 
+pub mod backend;
+pub mod diff;
 pub mod graph;
 pub mod kernel;
 pub mod ops;

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::arena::{Attr, Graph};
-use super::node::{Constant, NodeId, Op, Payload, Reduction, Values};
-use super::{Func, LoopSpec};
+use super::node::{ArgMode, Constant, NodeId, Op, Payload, Port, Reduction, ResultMode, Values};
+use super::{Func, LoopSpec, visit};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -21,7 +21,11 @@ impl Graph {
 
     /// `v` at every nonzero of `pattern`; all structural zeros when `v` is 0.
     pub fn fill(&mut self, pattern: Pattern, v: f64) -> NodeId {
-        if v == 0.0 { self.zero(pattern.n_rows(), pattern.n_cols()) } else { self.explicit(pattern, v) }
+        if v == 0.0 {
+            self.zero(pattern.n_rows(), pattern.n_cols())
+        } else {
+            self.explicit(pattern, v)
+        }
     }
 
     /// A matrix without nonzeros.
@@ -39,7 +43,8 @@ impl Graph {
     pub fn constant_matrix(&mut self, pattern: Pattern, values: &[f64]) -> NodeId {
         debug_assert_eq!(pattern.nnz(), values.len());
         if values.contains(&0.0) {
-            let keep: Vec<u32> = (0..values.len() as u32).filter(|&k| values[k as usize] != 0.0).collect();
+            let keep: Vec<u32> =
+                (0..values.len() as u32).filter(|&k| values[k as usize] != 0.0).collect();
             let pattern = pattern.select(&keep);
             let values: Vec<f64> = keep.iter().map(|&k| values[k as usize]).collect();
             return self.stored_constant(pattern, values);
@@ -202,9 +207,7 @@ impl Graph {
         let value = |g: &Graph, x: NodeId| {
             if g.pattern(x).is_dense() { g.as_uniform(x) } else { None }
         };
-        let negated = |g: &Graph, x: NodeId| {
-            (g.op(x) == Op::Scalar(S::Neg)).then(|| g.arg(x, 0))
-        };
+        let negated = |g: &Graph, x: NodeId| (g.op(x) == Op::Scalar(S::Neg)).then(|| g.arg(x, 0));
         match (op, args) {
             (S::Add, &[a, b]) => {
                 if zero(self, b) && whole(self, a) {
@@ -299,11 +302,18 @@ impl Graph {
                         return Some(a);
                     }
                     let exponent = self.constant(exponent?);
-                    return Some(self.intern(Op::Scalar(S::Pow), &[a, exponent], Attr::None, pattern));
+                    return Some(self.intern(
+                        Op::Scalar(S::Pow),
+                        &[a, exponent],
+                        Attr::None,
+                        pattern,
+                    ));
                 }
             }
             (S::Select, &[c, a, b]) => {
-                let chosen = if zero(self, c) { Some(b) } else {
+                let chosen = if zero(self, c) {
+                    Some(b)
+                } else {
                     value(self, c).map(|v| if v != 0.0 { a } else { b })
                 };
                 if let Some(x) = chosen.filter(|&x| whole(self, x)) {
@@ -320,7 +330,12 @@ impl Graph {
     }
 
     /// The result when all operands are constants.
-    fn fold_constants(&mut self, op: ScalarOp, args: &[NodeId], pattern: &Pattern) -> Option<NodeId> {
+    fn fold_constants(
+        &mut self,
+        op: ScalarOp,
+        args: &[NodeId],
+        pattern: &Pattern,
+    ) -> Option<NodeId> {
         let mut constants: [Option<Constant>; 3] = [None, None, None];
         for (to, &a) in constants.iter_mut().zip(args) {
             *to = Some(self.as_constant(a)?);
@@ -466,8 +481,7 @@ impl Graph {
             return self.zero(pattern.n_rows(), pattern.n_cols());
         }
         let identity = |g: &Graph, x: NodeId| {
-            g.as_uniform(x) == Some(1.0)
-                && (g.pattern(x).is_diagonal() || g.pattern(x).is_scalar())
+            g.as_uniform(x) == Some(1.0) && (g.pattern(x).is_diagonal() || g.pattern(x).is_scalar())
         };
         if identity(self, a) {
             return self.project(b, &pattern);
@@ -523,7 +537,8 @@ impl Graph {
         otherwise: &Arc<Func>,
         args: &[NodeId],
     ) -> Vec<NodeId> {
-        let value = if self.pattern(condition).is_zero() { Some(0.0) } else { self.as_uniform(condition) };
+        let value =
+            if self.pattern(condition).is_zero() { Some(0.0) } else { self.as_uniform(condition) };
         if let Some(value) = value {
             return self.call(if value != 0.0 { then } else { otherwise }, args);
         }
@@ -536,23 +551,100 @@ impl Graph {
     }
 
     /// A loop; `args` are the initial states, then one value per argument mode (an empty one for
-    /// [`super::ArgMode::Iteration`]). `patterns` are those of the results after the final states.
-    pub fn repeat(&mut self, spec: LoopSpec, args: &[NodeId], patterns: &[Pattern]) -> Vec<NodeId> {
+    /// [`super::ArgMode::Iteration`]).
+    pub fn repeat(&mut self, spec: LoopSpec, args: &[NodeId]) -> Vec<NodeId> {
         debug_assert_eq!(spec.n_states + spec.args.len(), args.len());
-        debug_assert_eq!(spec.results.len(), patterns.len());
-        let states: Vec<Pattern> =
-            spec.body.inputs[..spec.n_states].iter().map(|p| p.pattern.clone()).collect();
-        let mut args = args.to_vec();
-        for (a, pattern) in args.iter_mut().zip(&states) {
-            *a = self.project(*a, pattern);
+        debug_assert_eq!(spec.results.len(), spec.patterns.len());
+        let (spec, mut args) = self.absorb_constants(spec, args);
+        for (a, port) in args.iter_mut().zip(&spec.body.inputs[..spec.n_states]) {
+            *a = self.project(*a, &port.pattern);
+        }
+        let patterns: Vec<Pattern> = spec.result_patterns().cloned().collect();
+        if spec.n == 0 {
+            let mut results = args[..spec.n_states].to_vec();
+            for (mode, pattern) in spec.results.iter().zip(&spec.patterns) {
+                let nothing = match mode {
+                    ResultMode::Window(_) => 0.0,
+                    ResultMode::Reduce(reduction) => reduction.identity(),
+                };
+                results.push(self.explicit(pattern.clone(), nothing));
+            }
+            return results;
         }
         let payload = Payload::Loop(Arc::new(spec));
         let node = self.intern(Op::Loop, &args, Attr::Payload(payload), Pattern::zero(0, 0));
-        self.results(node, states.iter().chain(patterns).cloned().collect())
+        self.results(node, patterns)
+    }
+
+    /// Moves small constant arguments of a loop into its body and drops unused ones.
+    fn absorb_constants(&self, spec: LoopSpec, args: &[NodeId]) -> (LoopSpec, Vec<NodeId>) {
+        const SMALL: usize = 64;
+        let used = spec.body.used_inputs();
+        let constant = |k: usize| -> Option<(Pattern, Constant)> {
+            let inside = &spec.body.inputs[spec.n_states + k].pattern;
+            match (&spec.args[k], self.as_constant(args[spec.n_states + k])?) {
+                (ArgMode::Broadcast, value) if inside.nnz() <= SMALL => {
+                    Some((self.pattern(args[spec.n_states + k]).clone(), value))
+                }
+                (ArgMode::Window(_), Constant::Uniform(v)) => {
+                    Some((inside.clone(), Constant::Uniform(v)))
+                }
+                _ => None,
+            }
+        };
+        let constants: Vec<Option<(Pattern, Constant)>> =
+            (0..spec.args.len()).map(constant).collect();
+        let keep: Vec<usize> = (0..spec.args.len())
+            .filter(|&k| used[spec.n_states + k] && constants[k].is_none())
+            .collect();
+        if keep.len() == spec.args.len() {
+            return (spec, args.to_vec());
+        }
+        let Some((body, roots)) = spec.body.graph() else { return (spec, args.to_vec()) };
+        let mut scratch = Graph::new();
+        let mut ports: Vec<Port> = spec.body.inputs[..spec.n_states].to_vec();
+        let mut inputs: Vec<NodeId> =
+            (0..spec.n_states).map(|k| scratch.input(k, ports[k].pattern.clone())).collect();
+        for (k, constant) in constants.iter().enumerate() {
+            let port = &spec.body.inputs[spec.n_states + k];
+            inputs.push(match constant {
+                Some((pattern, value)) => {
+                    let node = match value {
+                        Constant::Uniform(v) => scratch.explicit(pattern.clone(), *v),
+                        Constant::Values(v) => scratch.constant_matrix(pattern.clone(), v),
+                    };
+                    scratch.project(node, &port.pattern)
+                }
+                None if used[spec.n_states + k] => {
+                    ports.push(port.clone());
+                    scratch.input(ports.len() - 1, port.pattern.clone())
+                }
+                None => scratch.zero(port.pattern.n_rows(), port.pattern.n_cols()),
+            });
+        }
+        let roots = visit::transplant(body, roots, &mut scratch, &inputs);
+        // Folding may find more zeros; states and windows need the patterns they had.
+        let named = spec
+            .body
+            .outputs
+            .iter()
+            .zip(roots)
+            .map(|(port, root)| (port.name.clone(), scratch.project(root, &port.pattern)))
+            .collect();
+        let body = Func::freeze(spec.body.name.clone(), &scratch, ports, named);
+        let mut kept_args = args[..spec.n_states].to_vec();
+        kept_args.extend(keep.iter().map(|&k| args[spec.n_states + k]));
+        let modes = keep.iter().map(|&k| spec.args[k].clone()).collect();
+        (LoopSpec { body, args: modes, ..spec }, kept_args)
     }
 
     fn fit(&mut self, args: &[NodeId], patterns: impl Iterator<Item = Pattern>) -> Vec<NodeId> {
         args.iter().zip(patterns).map(|(&a, p)| self.project(a, &p)).collect()
+    }
+
+    /// Result `k` of a call, loop or conditional.
+    pub fn result(&mut self, of: NodeId, k: usize, pattern: Pattern) -> NodeId {
+        self.intern(Op::Result, &[of], Attr::Number(k as u32), pattern)
     }
 
     /// The results of a call, loop or conditional; those without nonzeros become constants.
@@ -562,7 +654,7 @@ impl Graph {
             out.push(if p.is_zero() {
                 self.zero(p.n_rows(), p.n_cols())
             } else {
-                self.intern(Op::Result, &[node], Attr::Number(k as u32), p)
+                self.result(node, k, p)
             });
         }
         out

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
+use super::Graph;
 use super::external::External;
 use super::node::{NodeId, Op, Port};
 use super::visit;
-use super::Graph;
+use crate::sparsity::Pattern;
 
 /// A function from sparse matrices to sparse matrices. Immutable; shared by content.
 #[derive(Debug)]
@@ -31,6 +32,14 @@ pub struct Func {
 pub enum Body {
     Graph { graph: Graph, outputs: Vec<NodeId> },
     External(Arc<External>),
+}
+
+/// What becomes an output of a function made by [`Func::with_ports`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Output(usize),
+    Input(usize),
+    Zero,
 }
 
 /// Results kept by key, any type. Filled by the modules that derive functions.
@@ -112,10 +121,8 @@ impl Func {
         external.name.hash(&mut hasher);
         external.inputs.hash(&mut hasher);
         external.outputs.hash(&mut hasher);
-        let name_all = |letter: &str, patterns: &[crate::sparsity::Pattern]| {
-            let port = |(k, p): (usize, &crate::sparsity::Pattern)| {
-                Port::new(format!("{letter}{k}"), p.clone())
-            };
+        let name_all = |letter: &str, patterns: &[Pattern]| {
+            let port = |(k, p): (usize, &Pattern)| Port::new(format!("{letter}{k}"), p.clone());
             patterns.iter().enumerate().map(port).collect::<Vec<_>>()
         };
         Arc::new(Func {
@@ -137,9 +144,9 @@ impl Func {
         }
     }
 
-    /// The same function with inputs and outputs chosen and ordered anew. Inputs left out must
-    /// not be used.
-    pub fn with_ports(&self, inputs: &[usize], outputs: &[usize]) -> Option<Arc<Func>> {
+    /// The same function with inputs chosen and ordered anew and other outputs. Inputs left out
+    /// must not be used. `None` for externals.
+    pub fn with_ports(&self, inputs: &[usize], outputs: &[(Source, Pattern)]) -> Option<Arc<Func>> {
         let (graph, roots) = self.graph()?;
         let mut scratch = Graph::new();
         let mut arguments = vec![None; self.inputs.len()];
@@ -154,17 +161,33 @@ impl Func {
                 a.unwrap_or_else(|| scratch.zero(n_rows, n_cols))
             })
             .collect();
-        let roots: Vec<NodeId> = outputs.iter().map(|&o| roots[o]).collect();
-        let roots = visit::transplant(graph, &roots, &mut scratch, &arguments);
-        let named = outputs.iter().map(|&o| self.outputs[o].name.clone()).zip(roots).collect();
+        let roots = visit::transplant(graph, roots, &mut scratch, &arguments);
+        let mut named = Vec::with_capacity(outputs.len());
+        for (k, (source, pattern)) in outputs.iter().enumerate() {
+            let (name, value): (Arc<str>, NodeId) = match source {
+                Source::Output(o) => (self.outputs[*o].name.clone(), roots[*o]),
+                Source::Input(i) => (self.inputs[*i].name.clone(), arguments[*i]),
+                Source::Zero => {
+                    (format!("z{k}").into(), scratch.zero(pattern.n_rows(), pattern.n_cols()))
+                }
+            };
+            named.push((name, scratch.project(value, pattern)));
+        }
         let inputs = inputs.iter().map(|&i| self.inputs[i].clone()).collect();
         Some(Func::freeze(self.name.clone(), &scratch, inputs, named))
     }
 
-    /// Whether output `k` is just input `i`.
-    pub fn output_is_input(&self, k: usize) -> Option<usize> {
-        let (graph, outputs) = self.graph()?;
-        (graph.op(outputs[k]) == Op::Input).then(|| graph.number(outputs[k]))
+    /// Which inputs the body uses; all of an external's.
+    pub fn used_inputs(&self) -> Vec<bool> {
+        let mut used = vec![self.graph().is_none(); self.inputs.len()];
+        if let Some((graph, roots)) = self.graph() {
+            for id in visit::reachable(graph, roots) {
+                if graph.op(id) == Op::Input {
+                    used[graph.number(id)] = true;
+                }
+            }
+        }
+        used
     }
 
     /// Content hash.
@@ -188,7 +211,8 @@ impl PartialEq for Func {
             return false;
         }
         let ports = |f: &Func| {
-            let of = |p: &Port| (p.pattern.clone(), p.range.map(|(a, b)| (a.to_bits(), b.to_bits())));
+            let of =
+                |p: &Port| (p.pattern.clone(), p.range.map(|(a, b)| (a.to_bits(), b.to_bits())));
             f.inputs.iter().chain(&f.outputs).map(of).collect::<Vec<_>>()
         };
         match (&self.body, &other.body) {

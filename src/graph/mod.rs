@@ -13,7 +13,7 @@ pub mod visit;
 
 pub use arena::Graph;
 pub use external::{Callback, External};
-pub use func::{Body, Func, Memo};
+pub use func::{Body, Func, Memo, Source};
 pub use node::{
     ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,
     Window, window_fits,

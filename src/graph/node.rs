@@ -130,6 +130,16 @@ pub struct LoopSpec {
     pub n_states: usize,
     pub args: Vec<ArgMode>,
     pub results: Vec<ResultMode>,
+    /// Patterns of the results after the final states.
+    pub patterns: Vec<Pattern>,
+}
+
+impl LoopSpec {
+    /// Patterns of all results: final states, then the others.
+    pub fn result_patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let states = self.body.inputs[..self.n_states].iter().map(|p| &p.pattern);
+        states.chain(&self.patterns)
+    }
 }
 
 /// What an iteration sees of an argument of a loop.

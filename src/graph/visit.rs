@@ -40,7 +40,12 @@ pub fn use_counts(graph: &Graph, order: &[NodeId], roots: &[NodeId]) -> Vec<u32>
 
 /// Copies what `roots` need from `from` into `to`, with `inputs` in place of the inputs of
 /// `from` and without its marks. Folding happens anew. Returns the copied roots.
-pub fn transplant(from: &Graph, roots: &[NodeId], to: &mut Graph, inputs: &[NodeId]) -> Vec<NodeId> {
+pub fn transplant(
+    from: &Graph,
+    roots: &[NodeId],
+    to: &mut Graph,
+    inputs: &[NodeId],
+) -> Vec<NodeId> {
     let order = reachable(from, roots);
     let mut copy = vec![NodeId(u32::MAX); order.last().map_or(0, |id| id.index() + 1)];
     let mut args = Vec::new();

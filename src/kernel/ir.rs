@@ -58,30 +58,67 @@ pub struct Port {
 /// One instruction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Inst {
-    Const { dst: Val, value: f64 },
-    Load { dst: Val, addr: AddrId },
-    Store { addr: AddrId, src: Val },
+    Const {
+        dst: Val,
+        value: f64,
+    },
+    Load {
+        dst: Val,
+        addr: AddrId,
+    },
+    Store {
+        addr: AddrId,
+        src: Val,
+    },
     /// `*addr = *addr + src`.
-    Accumulate { addr: AddrId, src: Val },
+    Accumulate {
+        addr: AddrId,
+        src: Val,
+    },
     /// `dst = op(args)`; arguments beyond the arity repeat the first.
-    Apply { dst: Val, op: ScalarOp, args: [Val; 3] },
+    Apply {
+        dst: Val,
+        op: ScalarOp,
+        args: [Val; 3],
+    },
     /// `dst = base + step * counter` as a number.
-    Counter { dst: Val, info: u32 },
+    Counter {
+        dst: Val,
+        info: u32,
+    },
     /// Begins the loop; its counter runs from 0. Ended by [`Inst::EndLoop`].
-    Loop { id: LoopId },
-    EndLoop { id: LoopId },
+    Loop {
+        id: LoopId,
+    },
+    EndLoop {
+        id: LoopId,
+    },
     /// Runs the first part when `cond` is not 0 (NaN counts as true, as in C), else the second.
-    If { cond: Val, id: u32 },
-    Else { id: u32 },
-    EndIf { id: u32 },
+    If {
+        cond: Val,
+        id: u32,
+    },
+    Else {
+        id: u32,
+    },
+    EndIf {
+        id: u32,
+    },
     /// The region up to the matching [`Inst::EndWanted`] only serves result `res`; it is skipped
     /// when that result is not wanted. Never nested in another region.
-    IfWanted { res: u32 },
+    IfWanted {
+        res: u32,
+    },
     EndWanted,
     /// Index into [`Kernel::calls`].
-    Call { id: u32 },
+    Call {
+        id: u32,
+    },
     /// Fails the evaluation unless `lo <= value <= hi` (NaN fails). Index into [`Kernel::checks`].
-    Check { value: Val, id: u32 },
+    Check {
+        value: Val,
+        id: u32,
+    },
 }
 
 /// Where a number lies: `base[offset + sum(stride * counter) + sum(table look-ups)]`.
@@ -134,7 +171,11 @@ pub enum Trip {
     Const(u64),
     /// `clamp(total - used, 0, limit)` with `used` a function of enclosing counters: the blocks
     /// into which a long loop is cut, the last one shorter.
-    Rest { limit: u64, total: u64, used: Affine },
+    Rest {
+        limit: u64,
+        total: u64,
+        used: Affine,
+    },
 }
 
 /// `dst` is `init` in the first iteration, then what `next` was in the iteration before; after

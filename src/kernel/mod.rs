@@ -1,3 +1,4 @@
 //! Kernels: the form of a function that engines read, and how a graph becomes one.
 
+pub mod calls;
 pub mod ir;

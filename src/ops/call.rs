@@ -1,14 +1,15 @@
 //! Calls: derivatives of a call are calls of derivative functions.
 
+use super::Dependencies;
 use super::Rules;
-use super::context::{Cotangents, Dependencies, Derived, DiffError, Seeds, Tangents};
+use super::context::{Cotangents, Derived, MissingDerivative, Seeds, Tangents};
 use crate::graph::{NodeId, Op, Payload};
 
 /// A call of a function.
 pub struct Call;
 
 impl Rules for Call {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some(f) = cx.graph.callee(id).cloned() else { return Ok(()) };
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         let seeds = cx.seeds(&args);
@@ -19,7 +20,7 @@ impl Rules for Call {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some(f) = cx.graph.callee(id).cloned() else { return Ok(()) };
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         let wanted: Vec<bool> = args.iter().map(|&a| cx.wants(a)).collect();

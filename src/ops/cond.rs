@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use super::Dependencies;
 use super::Rules;
 use super::call::{add_picked, seeds_of, tangent_arguments};
-use super::context::{Cotangents, Dependencies, Derived, DiffError, Tangents};
-use crate::graph::{Func, Graph, NodeId, Payload, visit};
+use super::context::{Cotangents, Derived, MissingDerivative, Tangents};
+use crate::graph::{Func, Graph, NodeId, Payload, Source};
+use crate::sparsity::Pattern;
 
 /// One of two functions, by the first argument.
 pub struct Cond;
@@ -51,24 +53,15 @@ fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
         })
         .collect::<Option<_>>()?;
     let make = |f: &Func, which: &dyn Fn(&(Option<usize>, Option<usize>)) -> Option<usize>| {
-        let (graph, roots) = f.graph()?;
-        let mut scratch = Graph::new();
-        let inputs: Vec<NodeId> = f
-            .inputs
+        let inputs: Vec<usize> = (0..f.inputs.len()).collect();
+        let outputs: Vec<(Source, Pattern)> = pairs
             .iter()
-            .enumerate()
-            .map(|(k, p)| scratch.input(k, p.pattern.clone()))
+            .zip(&patterns)
+            .map(|(pair, pattern)| {
+                (which(pair).map_or(Source::Zero, Source::Output), pattern.clone())
+            })
             .collect();
-        let roots = visit::transplant(graph, roots, &mut scratch, &inputs);
-        let mut named = Vec::new();
-        for (k, (pair, pattern)) in pairs.iter().zip(&patterns).enumerate() {
-            let value = match which(pair) {
-                Some(o) => roots[o],
-                None => scratch.zero(pattern.n_rows(), pattern.n_cols()),
-            };
-            named.push((format!("d{k}").into(), scratch.project(value, pattern)));
-        }
-        Some(Func::freeze(f.name.clone(), &scratch, f.inputs.clone(), named))
+        f.with_ports(&inputs, &outputs)
     };
     Some(Joined {
         then: make(&then.func, &|p| p.0)?,
@@ -78,7 +71,7 @@ fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
 }
 
 impl Rules for Cond {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
         let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
         let seeds = cx.seeds(&args);
@@ -91,7 +84,7 @@ impl Rules for Cond {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
         let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
         let wanted: Vec<bool> = args.iter().map(|&a| cx.wants(a)).collect();

@@ -9,17 +9,17 @@ use crate::sparsity::{IndexMap, Pattern};
 
 /// A derivative that does not exist: an external function came without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiffError {
+pub struct MissingDerivative {
     pub function: Arc<str>,
 }
 
-impl std::fmt::Display for DiffError {
+impl std::fmt::Display for MissingDerivative {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the external function `{}` has no derivative", self.function)
     }
 }
 
-impl std::error::Error for DiffError {}
+impl std::error::Error for MissingDerivative {}
 
 /// A derivative function of a function.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub trait Deriver {
         f: &Arc<Func>,
         seeds: &Seeds,
         primal: &[usize],
-    ) -> Result<Arc<Derived>, DiffError>;
+    ) -> Result<Arc<Derived>, MissingDerivative>;
 
     /// Function of the cotangents of the `wanted` inputs of `f`.
     fn adjoint(
@@ -51,7 +51,7 @@ pub trait Deriver {
         f: &Arc<Func>,
         seeds: &Seeds,
         wanted: &[bool],
-    ) -> Result<Arc<Derived>, DiffError>;
+    ) -> Result<Arc<Derived>, MissingDerivative>;
 
     /// For each output, for each input: which nonzeros depend on which (nonzeros of the output by
     /// nonzeros of the input).
@@ -95,17 +95,16 @@ impl<'a> Tangents<'a> {
     /// Some direction has a tangent for an argument of the node.
     pub fn is_active(&self, id: NodeId) -> bool {
         let args = self.graph.args(id);
-        self.directions.iter().any(|d| {
-            args.iter().any(|a| d.get(a.index()).is_some_and(|&t| t != ABSENT))
-        }) || args.first().is_some_and(|a| self.multi.contains_key(a))
+        self.directions
+            .iter()
+            .any(|d| args.iter().any(|a| d.get(a.index()).is_some_and(|&t| t != ABSENT)))
+            || args.first().is_some_and(|a| self.multi.contains_key(a))
     }
 
     /// Patterns of the tangents of the given nodes.
     pub fn seeds(&self, nodes: &[NodeId]) -> Seeds {
         let pattern = |d: usize, id: NodeId| self.get(d, id).map(|t| self.graph.pattern(t).clone());
-        (0..self.n_directions())
-            .map(|d| nodes.iter().map(|&id| pattern(d, id)).collect())
-            .collect()
+        (0..self.n_directions()).map(|d| nodes.iter().map(|&id| pattern(d, id)).collect()).collect()
     }
 
     /// Tangents of the results of a call, loop or conditional: by direction, by result.
@@ -232,16 +231,13 @@ impl<'a> Cotangents<'a> {
             return self.graph.scatter(*value, map.clone(), pattern);
         }
         let values: Vec<NodeId> = parts.iter().map(|p| p.0).collect();
-        let targets: Vec<u32> =
-            parts.iter().flat_map(|p| p.1.iter().map(|k| k as u32)).collect();
+        let targets: Vec<u32> = parts.iter().flat_map(|p| p.1.iter().map(|k| k as u32)).collect();
         let stacked = self.graph.concat(&values);
         let mut touched = targets.clone();
         touched.sort_unstable();
         touched.dedup();
-        let map = targets
-            .iter()
-            .map(|t| touched.binary_search(t).map_or(0, |k| k as u32))
-            .collect();
+        let map =
+            targets.iter().map(|t| touched.binary_search(t).map_or(0, |k| k as u32)).collect();
         self.graph.scatter(stacked, IndexMap::from_table(map), pattern.select(&touched))
     }
 
@@ -256,8 +252,6 @@ impl<'a> Cotangents<'a> {
 
     /// Cotangents of the `n` results of a node: by direction, by result.
     pub fn results(&self, id: NodeId, n: usize) -> Vec<Vec<Option<NodeId>>> {
-        (0..self.n_directions)
-            .map(|d| (0..n).map(|k| self.result(d, id, k)).collect())
-            .collect()
+        (0..self.n_directions).map(|d| (0..n).map(|k| self.result(d, id, k)).collect()).collect()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::Dependencies;
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::scalar::ScalarOp;
 use crate::graph::{Graph, NodeId, Op, Reduction};
 use crate::sparsity::{IndexMap, Pattern};
@@ -86,7 +87,7 @@ fn broadcast(graph: &mut Graph, x: NodeId, pattern: &Pattern) -> NodeId {
 }
 
 impl Rules for Elementwise {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         let pattern = cx.graph.pattern(id).clone();
         if cx.graph.op(id) == Op::Scalar(ScalarOp::Select) {
@@ -112,7 +113,7 @@ impl Rules for Elementwise {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         let is_select = cx.graph.op(id) == Op::Scalar(ScalarOp::Select);
         let mut slopes: Vec<Option<Option<NodeId>>> = vec![None; args.len()];
@@ -163,7 +164,7 @@ fn select_tangent(
     id: NodeId,
     args: &[NodeId],
     pattern: &Pattern,
-) -> Result<(), DiffError> {
+) -> Result<(), MissingDerivative> {
     for d in 0..cx.n_directions() {
         let (da, db) = (cx.get(d, args[1]), cx.get(d, args[2]));
         if da.is_none() && db.is_none() {

@@ -1,7 +1,8 @@
 //! Rearranging nonzeros: gather, scatter, concatenation.
 
+use super::Dependencies;
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::context::{Cotangents, MissingDerivative, Tangents};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -66,11 +67,7 @@ fn gather_inside(
 
 /// Scatters a value `x` that lies inside `from`, as `map` does from a value with that pattern to
 /// one with pattern `to`: the nonzeros of the result and which of them each nonzero of `x` meets.
-fn scatter_inside(
-    x: &Pattern,
-    from: &Pattern,
-    map: &IndexMap,
-) -> IndexMap {
+fn scatter_inside(x: &Pattern, from: &Pattern, map: &IndexMap) -> IndexMap {
     match positions(x, from) {
         None => map.clone(),
         Some(positions) => {
@@ -80,7 +77,7 @@ fn scatter_inside(
 }
 
 impl Rules for Gather {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let arg = cx.graph.arg(id, 0);
         let Some(map) = cx.graph.map(id).cloned() else { return Ok(()) };
         let (outer, to) = (cx.graph.pattern(arg).clone(), cx.graph.pattern(id).clone());
@@ -93,7 +90,7 @@ impl Rules for Gather {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let arg = cx.graph.arg(id, 0);
         let Some(map) = cx.graph.map(id).cloned() else { return Ok(()) };
         let from = cx.graph.pattern(id).clone();
@@ -115,7 +112,7 @@ impl Rules for Gather {
 }
 
 impl Rules for Scatter {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let arg = cx.graph.arg(id, 0);
         let Some(map) = cx.graph.map(id).cloned() else { return Ok(()) };
         let (from, to) = (cx.graph.pattern(arg).clone(), cx.graph.pattern(id).clone());
@@ -129,14 +126,13 @@ impl Rules for Scatter {
                 .iter()
                 .map(|k| touched.binary_search(&(k as u32)).map_or(0, |k| k as u32))
                 .collect();
-            let tangent =
-                cx.graph.scatter(t, IndexMap::from_table(local), to.select(&touched));
+            let tangent = cx.graph.scatter(t, IndexMap::from_table(local), to.select(&touched));
             cx.set(d, id, tangent);
         }
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let arg = cx.graph.arg(id, 0);
         let Some(map) = cx.graph.map(id).cloned() else { return Ok(()) };
         let (outer, to) = (cx.graph.pattern(id).clone(), cx.graph.pattern(arg).clone());
@@ -158,7 +154,7 @@ impl Rules for Scatter {
 }
 
 impl Rules for Concat {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         let to = cx.graph.pattern(id).clone();
         for d in 0..cx.n_directions() {
@@ -186,7 +182,7 @@ impl Rules for Concat {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         let outer = cx.graph.pattern(id).clone();
         for d in 0..cx.n_directions() {
@@ -198,9 +194,7 @@ impl Rules for Concat {
                 let end = start + pattern.nnz();
                 if cx.wants(a) {
                     let share = match &inside {
-                        None => {
-                            cx.graph.gather(c, IndexMap::range(start, end - start), pattern)
-                        }
+                        None => cx.graph.gather(c, IndexMap::range(start, end - start), pattern),
                         Some(p) => {
                             let lo = p.partition_point(|&k| (k as usize) < start);
                             let hi = p.partition_point(|&k| (k as usize) < end);

@@ -1,18 +1,19 @@
 //! Nodes that pass values on: constants, inputs, marks, results of calls.
 
+use super::Dependencies;
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::context::{Cotangents, MissingDerivative, Tangents};
 use crate::graph::NodeId;
 
 /// A constant or an input: derivatives end here.
 pub struct Leaf;
 
 impl Rules for Leaf {
-    fn tangent(&self, _cx: &mut Tangents, _id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, _cx: &mut Tangents, _id: NodeId) -> Result<(), MissingDerivative> {
         Ok(())
     }
 
-    fn cotangent(&self, _cx: &mut Cotangents, _id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, _cx: &mut Cotangents, _id: NodeId) -> Result<(), MissingDerivative> {
         Ok(())
     }
 
@@ -23,7 +24,7 @@ impl Rules for Leaf {
 pub struct Mark;
 
 impl Rules for Mark {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let arg = cx.graph.arg(id, 0);
         for d in 0..cx.n_directions() {
             if let Some(t) = cx.get(d, arg) {
@@ -33,7 +34,7 @@ impl Rules for Mark {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let arg = cx.graph.arg(id, 0);
         for d in 0..cx.n_directions() {
             if let Some(c) = cx.get(d, id) {
@@ -53,7 +54,7 @@ impl Rules for Mark {
 pub struct ResultOf;
 
 impl Rules for ResultOf {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let (of, k) = (cx.graph.arg(id, 0), cx.graph.number(id));
         for d in 0..cx.n_directions() {
             if let Some(t) = cx.result(d, of, k) {
@@ -63,7 +64,7 @@ impl Rules for ResultOf {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let (of, k) = (cx.graph.arg(id, 0), cx.graph.number(id));
         for d in 0..cx.n_directions() {
             if let Some(c) = cx.get(d, id) {

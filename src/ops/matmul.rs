@@ -1,6 +1,7 @@
 //! Matrix products.
 
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::Dependencies;
+use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::{Rules, transpose};
 use crate::graph::NodeId;
 
@@ -8,7 +9,7 @@ use crate::graph::NodeId;
 pub struct MatMul;
 
 impl Rules for MatMul {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
         let pattern = cx.graph.pattern(id).clone();
         for d in 0..cx.n_directions() {
@@ -27,7 +28,7 @@ impl Rules for MatMul {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
         for d in 0..cx.n_directions() {
             let Some(c) = cx.get(d, id) else { continue };

@@ -9,6 +9,7 @@ pub mod scalar;
 
 mod call;
 mod cond;
+mod dependencies;
 mod elementwise;
 mod index;
 mod leaf;
@@ -18,7 +19,9 @@ mod repeat;
 mod surrogate;
 
 use crate::graph::{NodeId, Op};
-use context::{Cotangents, Dependencies, DiffError, Tangents};
+use context::{Cotangents, MissingDerivative, Tangents};
+
+pub use dependencies::Dependencies;
 
 pub use elementwise::{instantiate, partial};
 pub use index::transpose;
@@ -26,10 +29,10 @@ pub use index::transpose;
 /// The rules of one kind of node. No method has a default: a new operation states everything.
 pub trait Rules: Sync {
     /// Sets the tangents of node `id` from those of its arguments.
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError>;
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative>;
 
     /// Adds to the cotangents of the arguments of node `id` what its own cotangent implies.
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError>;
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative>;
 
     /// Sets on which seeds the nonzeros of node `id` depend, from those of its arguments.
     fn dependency(&self, cx: &mut Dependencies, id: NodeId);

@@ -1,7 +1,8 @@
 //! Reductions over all nonzeros of a matrix.
 
+use super::Dependencies;
 use super::Rules;
-use super::context::{Cotangents, Dependencies, DiffError, Tangents};
+use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::scalar::ScalarOp;
 use super::surrogate;
 use crate::graph::{Graph, NodeId, Op, Reduction};
@@ -28,7 +29,7 @@ fn attained(graph: &mut Graph, x: NodeId, y: NodeId) -> (NodeId, NodeId) {
 }
 
 impl Rules for Reduce {
-    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), DiffError> {
+    fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let x = cx.graph.arg(id, 0);
         match reduction(cx.graph, id) {
             Reduction::Sum => {
@@ -66,7 +67,7 @@ impl Rules for Reduce {
         Ok(())
     }
 
-    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), DiffError> {
+    fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
         let x = cx.graph.arg(id, 0);
         let pattern = cx.graph.pattern(x).clone();
         for d in 0..cx.n_directions() {

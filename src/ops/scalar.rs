@@ -140,10 +140,7 @@ pub enum Syntax {
     /// `name(a, b)`.
     Call,
     /// `symbol a`.
-    Prefix {
-        symbol: &'static str,
-        precedence: u8,
-    },
+    Prefix { symbol: &'static str, precedence: u8 },
     /// `a symbol b`; on matrices the operator is `elementwise`.
     Infix {
         symbol: &'static str,
@@ -191,22 +188,12 @@ impl Interval {
     pub const REAL: Interval = Interval::open(f64::NEG_INFINITY, f64::INFINITY);
 
     pub const fn open(lo: f64, hi: f64) -> Interval {
-        Interval {
-            lo,
-            hi,
-            lo_open: true,
-            hi_open: true,
-        }
+        Interval { lo, hi, lo_open: true, hi_open: true }
     }
 
     /// Ends included where they are finite.
     pub const fn closed(lo: f64, hi: f64) -> Interval {
-        Interval {
-            lo,
-            hi,
-            lo_open: lo == f64::NEG_INFINITY,
-            hi_open: hi == f64::INFINITY,
-        }
+        Interval { lo, hi, lo_open: lo == f64::NEG_INFINITY, hi_open: hi == f64::INFINITY }
     }
 
     pub fn contains(&self, value: f64) -> bool {

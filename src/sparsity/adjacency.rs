@@ -61,6 +61,11 @@ impl Lists {
         &self.idx
     }
 
+    /// Offsets of the lists, one more than lists, and their values.
+    pub fn into_parts(self) -> (Vec<u32>, Vec<u32>) {
+        (self.ptr, self.idx)
+    }
+
     /// Length of the list of vertex `v`.
     pub fn degree(&self, v: u32) -> usize {
         self.range(v).len()

@@ -8,6 +8,7 @@ pub mod adjacency;
 pub mod check;
 mod coloring;
 mod compress;
+mod dependency;
 mod distance2;
 mod index_map;
 pub mod ordering;
@@ -18,5 +19,6 @@ pub use coloring::{
     Coloring, acyclic_coloring, column_coloring, distance2_coloring, row_coloring, star_coloring,
 };
 pub use compress::{Groups, HessianPlan, JacobianPlan, Read, Side};
+pub use dependency::DependencyMatrix;
 pub use index_map::{Affine, IndexMap};
 pub use pattern::{MAX_NUMEL, Pattern, PatternError};

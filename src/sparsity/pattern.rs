@@ -268,8 +268,7 @@ impl Pattern {
 
     /// (row, column) of every nonzero in order.
     pub fn entries(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.n_cols())
-            .flat_map(move |j| self.column(j).map(move |k| (self.row_of(k, j), j)))
+        (0..self.n_cols()).flat_map(move |j| self.column(j).map(move |k| (self.row_of(k, j), j)))
     }
 
     /// Column-major position `row + column * n_rows` of every nonzero in order.

@@ -6,6 +6,7 @@
 pub mod ast;
 pub mod codes;
 pub mod diagnostic;
+pub mod formula;
 
 pub use ast::{Ast, ExprId, FileId, Span};
 pub use codes::Code;

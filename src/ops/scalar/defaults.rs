@@ -46,11 +46,7 @@ pub(super) const FUNCTION_2: Row = Row {
 };
 
 /// An operator between two arguments.
-pub(super) const OPERATOR: Row = Row {
-    function: false,
-    cost: 1,
-    ..FUNCTION_2
-};
+pub(super) const OPERATOR: Row = Row { function: false, cost: 1, ..FUNCTION_2 };
 
 /// A comparison or logical operator.
 pub(super) const TEST: Row = Row {
@@ -89,12 +85,7 @@ pub(super) const EDGES_2: [&[f64]; 24] = [
 ];
 
 pub(super) const fn infix(symbol: &'static str, precedence: u8) -> Syntax {
-    Syntax::Infix {
-        symbol,
-        elementwise: symbol,
-        precedence,
-        right_associative: false,
-    }
+    Syntax::Infix { symbol, elementwise: symbol, precedence, right_associative: false }
 }
 
 pub(super) const ROUNDING_EDGES: &[&[f64]] = &[
@@ -114,26 +105,10 @@ pub(super) const ROUNDING_EDGES: &[&[f64]] = &[
     &[NAN],
 ];
 
-pub(super) const REMAINDER_SAMPLES: &[&[f64]] = &[
-    &[7.3, 2.0],
-    &[-7.3, 2.0],
-    &[7.3, -2.0],
-    &[-7.3, -2.0],
-    &[0.4, 1.5],
-    &[123.4, 0.7],
-];
+pub(super) const REMAINDER_SAMPLES: &[&[f64]] =
+    &[&[7.3, 2.0], &[-7.3, 2.0], &[7.3, -2.0], &[-7.3, -2.0], &[0.4, 1.5], &[123.4, 0.7]];
 
 pub(super) const GAMMA_SAMPLES: &[&[f64]] = &[&[0.3], &[1.2], &[2.5], &[12.5], &[-0.4], &[-2.3]];
 
-pub(super) const GAMMA_EDGES: &[&[f64]] = &[
-    &[1.0],
-    &[2.0],
-    &[0.0],
-    &[-0.0],
-    &[-1.0],
-    &[-2.0],
-    &[200.0],
-    &[INF],
-    &[-INF],
-    &[NAN],
-];
+pub(super) const GAMMA_EDGES: &[&[f64]] =
+    &[&[1.0], &[2.0], &[0.0], &[-0.0], &[-1.0], &[-2.0], &[200.0], &[INF], &[-INF], &[NAN]];

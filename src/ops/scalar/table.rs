@@ -91,7 +91,7 @@ table! {
     /// Negation.
     Neg "neg" {
         eval: F1(math::neg), jit: Jit::Inst(Inst::Neg), partials: &["-1"], zero_sets: &[0b1],
-        monotone: &[FALLS], c: "(-{a})",
+        monotone: &[FALLS], c: "(- {a})",
         syntax: Syntax::Prefix { symbol: "-", precedence: precedence::NEGATION },
         function: false, latex: "-{a}", cost: 1, counter: Counter::Free, ..FUNCTION
     }

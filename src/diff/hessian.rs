@@ -1,0 +1,70 @@
+//! Sparse Hessians: tangents of the gradient in few directions, by star coloring.
+//!
+//! Coleman & Moré (1984); Gebremedhin, Manne, Pothen (2005), section 4.
+
+use std::sync::Arc;
+
+use super::dependency::dependency;
+use super::jacobian::Targets;
+use super::{DiffError, forward, reverse};
+use crate::graph::{Graph, NodeId};
+use crate::sparsity::{HessianPlan, IndexMap, Pattern};
+
+/// A Hessian and how it was compressed.
+#[derive(Clone, Debug)]
+pub struct Hessian {
+    pub value: NodeId,
+    /// Absent where the Hessian is structurally zero.
+    pub plan: Option<Arc<HessianPlan>>,
+}
+
+/// Hessian of the scalar `f`, symmetric and full: numel(targets) x numel(targets). Of each pair
+/// of symmetric entries one is computed.
+pub fn hessian(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<NodeId, DiffError> {
+    Ok(hessian_with_plan(graph, f, wrt)?.value)
+}
+
+/// [`hessian`], with the coloring that was used.
+pub fn hessian_with_plan(
+    graph: &mut Graph,
+    f: NodeId,
+    wrt: &[NodeId],
+) -> Result<Hessian, DiffError> {
+    let n: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
+    let targets = Targets::new(graph, wrt);
+    let one = graph.constant(1.0);
+    let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
+    let gradient = targets.join(graph, wrt, &cotangents);
+    let rows = dependency(graph, &[gradient], wrt)?.swap_remove(0);
+    // The gradient may lack rows; number them by nonzeros of the targets.
+    let present: Vec<usize> = graph.pattern(gradient).linear().map(|r| r as usize).collect();
+    let n_targets = targets.columns.len();
+    let pattern = rows.scatter(n_targets, present)?.to_pattern()?;
+    let (transposed, _) = pattern.transpose();
+    let pattern = pattern.union(&transposed);
+    let plan = match HessianPlan::new(&pattern) {
+        Some(plan) if !plan.groups.is_empty() => Arc::new(plan),
+        _ => return Ok(Hessian { value: graph.zero(n, n), plan: None }),
+    };
+    let seeds: Vec<Vec<NodeId>> =
+        plan.groups.iter().map(|group| targets.seed(graph, wrt, group)).collect();
+    let tangents: Vec<NodeId> =
+        forward(graph, &[gradient], wrt, &seeds)?.into_iter().map(|d| d[0]).collect();
+    let mut starts = vec![0u32];
+    for &t in &tangents {
+        starts.push(starts[starts.len() - 1] + graph.nnz(t) as u32);
+    }
+    let slots: Vec<_> = tangents.iter().map(|&t| targets.number_joined(graph.pattern(t))).collect();
+    let (mut linear, mut source) = (Vec::new(), Vec::new());
+    for ((row, col), read) in pattern.entries().zip(&plan.reads) {
+        let group = read.group as usize;
+        if let Some(slot) = slots[group].get(&read.index) {
+            linear.push(targets.columns[row] + targets.columns[col] * n as u64);
+            source.push(starts[group] + slot);
+        }
+    }
+    let stacked = graph.concat(&tangents);
+    let full = Pattern::from_linear(n, n, linear);
+    let value = graph.gather(stacked, IndexMap::from_table(source), full);
+    Ok(Hessian { value, plan: Some(plan) })
+}

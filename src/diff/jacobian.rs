@@ -1,0 +1,149 @@
+//! Sparse Jacobians: pattern by dependency, few directional derivatives by coloring.
+//!
+//! Curtis, Powell, Reid (1974); Gebremedhin, Manne, Pothen, "What Color Is Your Jacobian?",
+//! SIAM Review 47 (2005).
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::dependency::dependency;
+use super::{DiffError, forward, reverse};
+use crate::graph::{Graph, NodeId};
+use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
+
+/// A Jacobian and how it was compressed.
+#[derive(Clone, Debug)]
+pub struct Jacobian {
+    pub value: NodeId,
+    /// Absent where the Jacobian is structurally zero.
+    pub plan: Option<Arc<JacobianPlan>>,
+}
+
+/// Jacobian of `y` by the targets, whose columns follow one another: numel(y) x numel(targets).
+/// Only structural nonzeros are computed.
+pub fn jacobian(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<NodeId, DiffError> {
+    Ok(jacobian_with_plan(graph, y, wrt)?.value)
+}
+
+/// [`jacobian`], with the coloring that was used.
+pub fn jacobian_with_plan(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+) -> Result<Jacobian, DiffError> {
+    let n_cols: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
+    let n_rows = graph.pattern(y).numel();
+    Pattern::check_size(n_rows as u64, 1)?;
+    // Of nonzeros by nonzeros; structural zeros of values and targets have no derivative.
+    let compressed = dependency(graph, &[y], wrt)?.swap_remove(0).to_pattern()?;
+    if compressed.is_zero() {
+        return Ok(Jacobian { value: graph.zero(n_rows, n_cols), plan: None });
+    }
+    let plan = Arc::new(JacobianPlan::new(&compressed));
+    let targets = Targets::new(graph, wrt);
+    let derivatives: Vec<NodeId> = match plan.side {
+        Side::Columns => {
+            let seeds: Vec<Vec<NodeId>> =
+                plan.groups.iter().map(|group| targets.seed(graph, wrt, group)).collect();
+            forward(graph, &[y], wrt, &seeds)?.into_iter().map(|d| d[0]).collect()
+        }
+        Side::Rows => {
+            let pattern = graph.pattern(y).clone();
+            let seeds: Vec<Vec<NodeId>> = plan
+                .groups
+                .iter()
+                .map(|group| vec![graph.fill(pattern.select(group), 1.0)])
+                .collect();
+            let cotangents = reverse(graph, &[y], wrt, &seeds)?;
+            cotangents.iter().map(|of| targets.join(graph, wrt, of)).collect()
+        }
+    };
+    let y_pattern = graph.pattern(y).clone();
+    let y_rows: Vec<u64> = y_pattern.linear().collect();
+    // Position of each nonzero of each directional derivative, by its nonzero number in `y`, or
+    // in the targets one after the other.
+    let slots: Vec<FxHashMap<u32, u32>> = derivatives
+        .iter()
+        .map(|&d| match plan.side {
+            Side::Columns => number_positions(graph.pattern(d), &y_pattern),
+            Side::Rows => targets.number_joined(graph.pattern(d)),
+        })
+        .collect();
+    let mut starts = vec![0u32];
+    for &d in &derivatives {
+        starts.push(starts[starts.len() - 1] + graph.nnz(d) as u32);
+    }
+    let (mut linear, mut source) = (Vec::new(), Vec::new());
+    for ((row, col), read) in compressed.entries().zip(plan.reads()) {
+        let group = read.group as usize;
+        // A predicted nonzero that folded away is structurally zero after all.
+        if let Some(slot) = slots[group].get(&read.index) {
+            linear.push(y_rows[row] + targets.columns[col] * n_rows as u64);
+            source.push(starts[group] + slot);
+        }
+    }
+    let stacked = graph.concat(&derivatives);
+    let pattern = Pattern::from_linear(n_rows, n_cols, linear);
+    let value = graph.gather(stacked, IndexMap::from_table(source), pattern);
+    Ok(Jacobian { value, plan: Some(plan) })
+}
+
+/// For each nonzero of `inner` its number in `outer` and its position in `inner`.
+pub(super) fn number_positions(inner: &Pattern, outer: &Pattern) -> FxHashMap<u32, u32> {
+    let numbers = inner.positions_in(outer).expect("invariant: derivatives lie inside their value");
+    numbers.into_iter().zip(0..).collect()
+}
+
+/// The nonzeros of several targets, one after the other.
+pub(super) struct Targets {
+    /// Column of each nonzero in the Jacobian.
+    pub columns: Vec<u64>,
+    /// Number of the first nonzero of each target, and the total.
+    starts: Vec<usize>,
+}
+
+impl Targets {
+    pub fn new(graph: &Graph, wrt: &[NodeId]) -> Targets {
+        let (mut columns, mut starts) = (Vec::new(), vec![0]);
+        let mut first = 0u64;
+        for &x in wrt {
+            let pattern = graph.pattern(x);
+            columns.extend(pattern.linear().map(|k| first + k));
+            first += pattern.numel() as u64;
+            starts.push(columns.len());
+        }
+        Targets { columns, starts }
+    }
+
+    /// Tangents of the targets that are 1 at the nonzeros in `group`, which increase.
+    pub fn seed(&self, graph: &mut Graph, wrt: &[NodeId], group: &[u32]) -> Vec<NodeId> {
+        let mut seeds = Vec::with_capacity(wrt.len());
+        for (k, &x) in wrt.iter().enumerate() {
+            let lo = group.partition_point(|&g| (g as usize) < self.starts[k]);
+            let hi = group.partition_point(|&g| (g as usize) < self.starts[k + 1]);
+            let keep: Vec<u32> = group[lo..hi].iter().map(|g| g - self.starts[k] as u32).collect();
+            let pattern = graph.pattern(x).select(&keep);
+            seeds.push(graph.fill(pattern, 1.0));
+        }
+        seeds
+    }
+
+    /// Values of the targets as a column of their nonzeros, one target after the other.
+    pub fn join(&self, graph: &mut Graph, wrt: &[NodeId], values: &[NodeId]) -> NodeId {
+        let mut rows: Vec<u64> = Vec::new();
+        for (k, (&x, &value)) in wrt.iter().zip(values).enumerate() {
+            let numbers = graph.pattern(value).positions_in(graph.pattern(x));
+            let numbers = numbers.expect("invariant: derivatives lie inside their value");
+            rows.extend(numbers.iter().map(|&n| self.starts[k] as u64 + u64::from(n)));
+        }
+        let stacked = graph.concat(values);
+        let pattern = Pattern::from_linear(self.columns.len(), 1, rows);
+        graph.gather(stacked, IndexMap::identity(pattern.nnz()), pattern)
+    }
+
+    /// For each nonzero of a value made by [`Targets::join`] its number and position.
+    pub fn number_joined(&self, pattern: &Pattern) -> FxHashMap<u32, u32> {
+        pattern.linear().map(|n| n as u32).zip(0..).collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! Reverse mode: cotangents from results to targets.
+
+use super::DiffError;
+use super::function::Derivation;
+use crate::graph::{Graph, NodeId, visit};
+use crate::ops::context::Cotangents;
+use crate::ops::rules;
+
+/// Cotangents of the targets for each direction: `seeds[direction][root]` is the cotangent of the
+/// root, inside its pattern. A structurally zero cotangent is a value without nonzeros.
+pub fn reverse(
+    graph: &mut Graph,
+    roots: &[NodeId],
+    wrt: &[NodeId],
+    seeds: &[Vec<NodeId>],
+) -> Result<Vec<Vec<NodeId>>, DiffError> {
+    let order = visit::reachable(graph, roots);
+    let mut is_target = vec![false; graph.len()];
+    for x in wrt {
+        is_target[x.index()] = true;
+    }
+    let mut active = is_target.clone();
+    for &id in &order {
+        if !active[id.index()] {
+            active[id.index()] = graph.args(id).iter().any(|a| active[a.index()]);
+        }
+    }
+    let deriver = Derivation;
+    let mut cx = Cotangents::new(graph, &deriver, seeds.len(), active);
+    for (d, direction) in seeds.iter().enumerate() {
+        for (&root, &seed) in roots.iter().zip(direction) {
+            cx.add(d, root, seed);
+        }
+    }
+    for &id in order.iter().rev() {
+        if !is_target[id.index()] && cx.wants(id) {
+            let op = cx.graph.op(id);
+            rules(op).cotangent(&mut cx, id)?;
+        }
+    }
+    let mut cotangents = Vec::with_capacity(seeds.len());
+    for d in 0..seeds.len() {
+        let mut of = Vec::with_capacity(wrt.len());
+        for &x in wrt {
+            of.push(match cx.get(d, x) {
+                Some(c) => c,
+                None => {
+                    let (n_rows, n_cols) = cx.graph.shape(x);
+                    cx.graph.zero(n_rows, n_cols)
+                }
+            });
+        }
+        cotangents.push(of);
+    }
+    Ok(cotangents)
+}
