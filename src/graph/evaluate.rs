@@ -126,8 +126,7 @@ fn nodes(
             }
             Op::Loop => {
                 let spec: &Arc<LoopSpec> = graph.loop_spec(id).ok_or("a loop has no body")?;
-                let lengths = result_lengths(graph, id, spec);
-                repeat(spec, all(0), lengths, depth)?
+                repeat(spec, all(0), depth)?
             }
         };
     }
@@ -154,41 +153,13 @@ fn product(a: &Pattern, x: &[f64], b: &Pattern, y: &[f64], result: &Pattern) -> 
     result.entries().map(entry).collect()
 }
 
-/// Number of nonzeros of each result of a loop after its states; of those nobody uses, as many
-/// as its windows reach.
-fn result_lengths(graph: &Graph, id: NodeId, spec: &LoopSpec) -> Vec<usize> {
-    let mut lengths: Vec<usize> = spec
-        .results
-        .iter()
-        .zip(&spec.body.outputs[spec.n_states..])
-        .map(|(mode, port)| match mode {
-            ResultMode::Reduce(_) => port.pattern.nnz(),
-            ResultMode::Window(w) => {
-                let reach = |i: u64| (0..w.map.len()).map(|k| w.index(i, k) + 1).max();
-                (0..spec.n).filter_map(reach).max().unwrap_or(0) as usize
-            }
-        })
-        .collect();
-    for user in graph.ids().filter(|&u| graph.op(u) == Op::Result && graph.arg(u, 0) == id) {
-        if let Some(k) = graph.number(user).checked_sub(spec.n_states) {
-            lengths[k] = graph.nnz(user);
-        }
-    }
-    lengths
-}
-
-fn repeat(
-    spec: &LoopSpec,
-    args: Vec<Vec<f64>>,
-    lengths: Vec<usize>,
-    depth: usize,
-) -> Result<Vec<Vec<f64>>, String> {
+fn repeat(spec: &LoopSpec, args: Vec<Vec<f64>>, depth: usize) -> Result<Vec<Vec<f64>>, String> {
     let (mut states, args) = (args[..spec.n_states].to_vec(), &args[spec.n_states..]);
-    let start = |(mode, &n): (&ResultMode, &usize)| match mode {
-        ResultMode::Window(_) => vec![0.0; n],
-        ResultMode::Reduce(reduction) => vec![reduction.identity(); n],
+    let start = |(mode, pattern): (&ResultMode, &Pattern)| match mode {
+        ResultMode::Window(_) => vec![0.0; pattern.nnz()],
+        ResultMode::Reduce(reduction) => vec![reduction.identity(); pattern.nnz()],
     };
-    let mut results: Vec<Vec<f64>> = spec.results.iter().zip(&lengths).map(start).collect();
+    let mut results: Vec<Vec<f64>> = spec.results.iter().zip(&spec.patterns).map(start).collect();
     for i in 0..spec.n {
         let mut inputs = states;
         for (mode, arg) in spec.args.iter().zip(args) {
@@ -251,12 +222,12 @@ mod tests {
             n_states: 1,
             args: vec![ArgMode::Window(window.clone()), ArgMode::Iteration { base: 1, step: 2 }],
             results: vec![ResultMode::Window(window), ResultMode::Reduce(Reduction::Sum)],
+            patterns: vec![Pattern::dense(3, 1), Pattern::scalar()],
         };
         let f = function(&[Pattern::dense(3, 1)], |g, a| {
             let start = g.constant(10.0);
             let absent = g.zero(0, 0);
-            let patterns = [Pattern::dense(3, 1), Pattern::scalar()];
-            g.repeat(spec.clone(), &[start, a[0], absent], &patterns)
+            g.repeat(spec.clone(), &[start, a[0], absent])
         });
         let out = evaluate(&f, &[vec![1.0, 2.0, 4.0]]);
         assert_eq!(out, Ok(vec![vec![17.0], vec![11.0, 13.0, 17.0], vec![1.0 + 6.0 + 20.0]]));
