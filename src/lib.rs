@@ -4,6 +4,7 @@ pub mod backend;
 pub mod diff;
 pub mod graph;
 pub mod kernel;
+pub mod lower;
 pub mod ops;
 pub mod sparsity;
 pub mod syntax;
