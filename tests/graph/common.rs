@@ -17,7 +17,7 @@ pub struct Compiled {
 impl Compiled {
     pub fn new(func: &Arc<Func>) -> Compiled {
         let engine = |f: &Arc<Func>| Interp::new(&Arc::new(nablac::kernel::build(f)));
-        let forms = [engine(func), engine(&nablac::simplify::optimize(func))];
+        let forms = [engine(func), engine(&nablac::simplify::optimize(func, &Default::default()))];
         Compiled { func: func.clone(), forms }
     }
 
