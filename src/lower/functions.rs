@@ -1,162 +1,107 @@
-//! The matrix functions of the language.
+//! The matrix functions of the language: one row each, with arity, help text, check and build.
+//!
+//! A row takes the lowered arguments and gives the node of the result, or the [`Mistake`] that
+//! the lowering turns into a diagnostic with spans and names. Elementwise functions are rows of
+//! `ops::scalar` instead; `min` and `max` of two arguments too.
 
-use crate::graph::{Graph, NodeId, Reduction};
-use crate::sparsity::Pattern;
+mod table;
 
-pub struct MatrixFunction {
-    pub name: &'static str,
-    pub min_args: usize,
-    pub max_args: usize,
-    pub doc: &'static str,
-    pub build: fn(&mut Graph, &[Arg]) -> Result<NodeId, Mistake>,
-    pub integer: Option<fn(&Graph, &[Arg]) -> Option<i64>>,
-}
+use crate::graph::{Graph, NodeId};
 
+/// (rows, columns).
+pub type Shape = (usize, usize);
+
+/// An argument as lowered.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg {
     pub node: NodeId,
+    /// The value, if it is an integer known at compile time.
     pub int: Option<i64>,
 }
 
+/// A function from matrices to a matrix.
+pub struct MatrixFunction {
+    pub name: &'static str,
+    pub min_args: usize,
+    /// `usize::MAX` if there is no limit.
+    pub max_args: usize,
+    /// Signature and meaning, one line for the reference page.
+    pub doc: &'static str,
+    /// Makes the result. The number of arguments has been checked.
+    pub build: fn(&mut Graph, &[Arg]) -> Result<NodeId, Mistake>,
+    integer: fn(&Graph, &[Arg]) -> Option<i64>,
+}
+
+impl MatrixFunction {
+    /// The result, if it is an integer known at compile time whatever the arguments are worth:
+    /// of `rows`, `cols` and `nnz`.
+    pub fn integer(&self, graph: &Graph, args: &[Arg]) -> Option<i64> {
+        (self.integer)(graph, args)
+    }
+}
+
+/// What is wrong with the arguments of a call. Arguments are numbered from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mistake {
+    /// Must be an integer known at compile time.
     NotAnInteger {
         arg: usize,
     },
+    /// A size below zero.
     Negative {
         arg: usize,
     },
     NotSquare {
         arg: usize,
-        shape: (usize, usize),
+        shape: Shape,
     },
+    /// Must be one row or one column.
     NotAVector {
         arg: usize,
-        shape: (usize, usize),
-    },
-    Shapes {
-        message: String,
-        a: (usize, (usize, usize)),
-        b: (usize, (usize, usize)),
+        shape: Shape,
         help: Option<String>,
     },
+    /// One argument alone has an unfit shape.
+    Shape {
+        arg: usize,
+        shape: Shape,
+        message: String,
+        help: Option<String>,
+    },
+    /// Two arguments, each with its number, do not go together.
+    Shapes {
+        message: String,
+        a: (usize, Shape),
+        b: (usize, Shape),
+        help: Option<String>,
+    },
+    /// Has no entries, but the function needs some.
     Empty {
         arg: usize,
     },
+    /// The result, or a dense value on the way to it, would have more than `limit` entries.
     TooLarge {
         n_rows: u64,
         n_cols: u64,
         limit: u64,
     },
+    /// A part of the language that does not exist yet.
     NotThereYet {
         part: &'static str,
     },
 }
 
-fn dims(args: &[Arg]) -> Result<(usize, usize), Mistake> {
-    let get = |k: usize| -> Result<usize, Mistake> {
-        let v = args[k].int.ok_or(Mistake::NotAnInteger { arg: k })?;
-        usize::try_from(v).map_err(|_| Mistake::Negative { arg: k })
-    };
-    Ok((get(0)?, if args.len() > 1 { get(1)? } else { 1 }))
-}
-
-static ROWS: &[MatrixFunction] = &[
-    MatrixFunction {
-        name: "sum",
-        min_args: 1,
-        max_args: 1,
-        doc: "",
-        integer: None,
-        build: |g, a| Ok(g.reduce(Reduction::Sum, a[0].node)),
-    },
-    MatrixFunction {
-        name: "max",
-        min_args: 1,
-        max_args: 1,
-        doc: "",
-        integer: None,
-        build: |g, a| Ok(g.reduce(Reduction::Max, a[0].node)),
-    },
-    MatrixFunction {
-        name: "zeros",
-        min_args: 1,
-        max_args: 2,
-        doc: "",
-        integer: None,
-        build: |g, a| {
-            let (r, c) = dims(a)?;
-            Ok(g.zero(r, c))
-        },
-    },
-    MatrixFunction {
-        name: "ones",
-        min_args: 1,
-        max_args: 2,
-        doc: "",
-        integer: None,
-        build: |g, a| {
-            let (r, c) = dims(a)?;
-            Ok(g.fill(Pattern::dense(r, c), 1.0))
-        },
-    },
-    MatrixFunction {
-        name: "eye",
-        min_args: 1,
-        max_args: 1,
-        doc: "",
-        integer: None,
-        build: |g, a| {
-            let (r, _) = dims(a)?;
-            Ok(g.fill(Pattern::diagonal(r), 1.0))
-        },
-    },
-    MatrixFunction {
-        name: "dot",
-        min_args: 2,
-        max_args: 2,
-        doc: "",
-        integer: None,
-        build: |g, a| {
-            let p = g.mul(a[0].node, a[1].node);
-            Ok(g.reduce(Reduction::Sum, p))
-        },
-    },
-    MatrixFunction {
-        name: "norm2sq",
-        min_args: 1,
-        max_args: 1,
-        doc: "",
-        integer: None,
-        build: |g, a| {
-            let p = g.mul(a[0].node, a[0].node);
-            Ok(g.reduce(Reduction::Sum, p))
-        },
-    },
-    MatrixFunction {
-        name: "rows",
-        min_args: 1,
-        max_args: 1,
-        doc: "",
-        integer: Some(|g, a| Some(g.shape(a[0].node).0 as i64)),
-        build: |g, a| {
-            let n = g.shape(a[0].node).0;
-            Ok(g.constant(n as f64))
-        },
-    },
-    MatrixFunction {
-        name: "inv",
-        min_args: 1,
-        max_args: 1,
-        doc: "",
-        integer: None,
-        build: |_, _| Err(Mistake::NotThereYet { part: "factorisations" }),
-    },
-];
-
+/// The matrix function of that name.
 pub fn lookup(name: &str) -> Option<&'static MatrixFunction> {
-    ROWS.iter().find(|row| row.name == name)
+    table::FUNCTIONS.iter().find(|f| f.name == name)
 }
 
+/// Names of all matrix functions, in the order of the table.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.name)
+    table::FUNCTIONS.iter().map(|f| f.name)
+}
+
+/// Every row of the table.
+pub fn all() -> &'static [MatrixFunction] {
+    table::FUNCTIONS
 }
