@@ -263,9 +263,7 @@ impl Lowerer<'_> {
         if !self.check_count(function, exprs.len(), row.min_args, row.max_args) || failed {
             return Value::Error;
         }
-        if let Some(integer) = row.integer
-            && let Some(value) = integer(self.graph(), &args)
-        {
+        if let Some(value) = row.integer(self.graph(), &args) {
             return Value::Int(Int::constant(value));
         }
         match (row.build)(self.graph(), &args) {
@@ -320,13 +318,25 @@ impl Lowerer<'_> {
                 "",
                 vec![format!("{} has not as many rows as columns", shape_text(shape))],
             ),
-            Mistake::NotAVector { arg, .. } => self.misfit(
+            Mistake::NotAVector { arg, help, .. } => self.misfit(
                 Code::ShapesElementwise,
                 at(arg),
                 format!("`{name}` needs a vector"),
                 &[operand(arg)],
                 "",
-                Vec::new(),
+                help.into_iter().collect(),
+            ),
+            Mistake::Shape { arg, message, help, .. } => self.misfit(
+                Code::ShapesElementwise,
+                at(arg),
+                if message.starts_with("must") {
+                    format!("argument {} of `{name}` {message}", arg + 1)
+                } else {
+                    message
+                },
+                &[operand(arg)],
+                "",
+                help.into_iter().collect(),
             ),
             Mistake::Shapes { message, a, b, help } => self.misfit(
                 Code::ShapesElementwise,

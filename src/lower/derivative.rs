@@ -10,8 +10,7 @@ use super::misfit::shape_text;
 use super::{BindingId, Bound, Lowerer, Value};
 use crate::diff::{self, DiffError};
 use crate::graph::{NodeId, Op, visit};
-use crate::ops::transpose;
-use crate::sparsity::IndexMap;
+use crate::ops::matrix::column;
 use crate::syntax::ast::{Argument, Ast, Expr, ExprId, Name};
 use crate::syntax::{Code, Diagnostic, Span};
 
@@ -226,7 +225,7 @@ impl Lowerer<'_> {
                 let follows_target =
                     matches!(kind, Derivative::Gradient | Derivative::Vjp | Derivative::Hvp);
                 let is_one_listed = targets.is_list && wrt.len() == 1;
-                Some(if follows_target && is_one_listed { self.column(node) } else { node })
+                Some(if follows_target && is_one_listed { column(self.graph(), node) } else { node })
             }
             Err(error) => {
                 let (code, message) = match &error {
@@ -240,16 +239,6 @@ impl Lowerer<'_> {
                 self.report(diagnostic);
                 None
             }
-        }
-    }
-
-    /// A value as a column of all its entries.
-    pub fn column(&mut self, node: NodeId) -> NodeId {
-        let graph = self.graph();
-        let pattern = graph.pattern(node).clone();
-        match pattern.reshape(pattern.numel(), 1) {
-            Some(column) => graph.gather(node, IndexMap::identity(pattern.nnz()), column),
-            None => transpose(graph, node),
         }
     }
 

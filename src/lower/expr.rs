@@ -4,6 +4,7 @@ use super::int::Int;
 use super::misfit::{Operand, shape_text};
 use super::{Lowerer, MAX_LEVELS, Value};
 use crate::graph::NodeId;
+use crate::ops::matrix::power;
 use crate::ops::{scalar::ScalarOp, transpose};
 use crate::syntax::ast::{Comparison, Expr, ExprId, Factor, ProductOperator, Term};
 use crate::syntax::{Code, Diagnostic, Span};
@@ -356,7 +357,7 @@ impl Lowerer<'_> {
             _ => None,
         };
         match n {
-            Some(n) if n >= 0 => Value::Node(self.integer_power(a, n as u64)),
+            Some(n) if n >= 0 => Value::Node(power(self.graph(), a, n as u64)),
             Some(_) => {
                 self.report_not_there(at, "the inverse of a matrix (factorisations)");
                 Value::Error
@@ -374,24 +375,6 @@ impl Lowerer<'_> {
                 Value::Error
             }
         }
-    }
-
-    /// Product of `n` factors by repeated squaring.
-    fn integer_power(&mut self, a: NodeId, mut n: u64) -> NodeId {
-        let graph = self.graph();
-        let order = graph.shape(a).0;
-        let mut square = a;
-        let mut power = graph.fill(crate::sparsity::Pattern::diagonal(order), 1.0);
-        while n > 0 {
-            if n & 1 == 1 {
-                power = graph.matmul(power, square);
-            }
-            n >>= 1;
-            if n > 0 {
-                square = graph.matmul(square, square);
-            }
-        }
-        power
     }
 
     fn binary(&mut self, op: ScalarOp, sign: &str, left: ExprId, right: ExprId, at: Span) -> Value {

@@ -2,8 +2,7 @@
 
 use super::misfit::{Operand, shape_text};
 use super::{Lowerer, Value};
-use crate::graph::{Graph, NodeId};
-use crate::sparsity::{IndexMap, Pattern};
+use crate::ops::matrix::{Block, assemble};
 use crate::syntax::ast::ExprId;
 use crate::syntax::{Code, Diagnostic, Span};
 
@@ -34,17 +33,24 @@ impl Lowerer<'_> {
         if !self.blocks_fit(&grid) {
             return Value::Error;
         }
-        let nodes: Vec<Vec<NodeId>> =
-            grid.iter().map(|row| row.iter().map(|block| block.node).collect()).collect();
-        let n_rows = nodes.iter().map(|row| row.first().map_or(0, |&b| self.graph().shape(b).0));
-        let n_rows: usize = n_rows.sum();
-        let first = nodes.first().map_or(&[][..], |row| row);
-        let n_cols: usize = first.iter().map(|&b| self.graph().shape(b).1).sum();
-        let n_cols = if nodes.is_empty() { 1 } else { n_cols };
+        let graph = self.graph();
+        let mut blocks = Vec::with_capacity(grid.iter().map(Vec::len).sum());
+        let (mut n_rows, mut n_cols) = (0, if grid.is_empty() { 1 } else { 0 });
+        for row in &grid {
+            let (mut col, mut height) = (0, 0);
+            for block in row {
+                blocks.push(Block { row: n_rows, col, node: block.node });
+                let shape = graph.shape(block.node);
+                col += shape.1;
+                height = shape.0;
+            }
+            n_rows += height;
+            n_cols = col;
+        }
         if !self.fits(n_rows, n_cols, span) {
             return Value::Error;
         }
-        Value::Node(assemble(self.graph(), &nodes, (n_rows, n_cols)))
+        Value::Node(assemble(self.graph(), n_rows, n_cols, &blocks))
     }
 
     fn blocks_fit(&mut self, grid: &[Vec<Operand>]) -> bool {
@@ -91,32 +97,4 @@ impl Lowerer<'_> {
         }
         true
     }
-}
-
-/// Puts blocks together whose shapes fit.
-fn assemble(graph: &mut Graph, grid: &[Vec<NodeId>], shape: (usize, usize)) -> NodeId {
-    let parts: Vec<NodeId> = grid.iter().flatten().copied().collect();
-    let stacked = graph.concat(&parts);
-    let in_order = shape.1 == 1 || grid.len() == 1;
-    if in_order && parts.iter().all(|&part| graph.pattern(part).is_dense()) {
-        let map = IndexMap::identity(shape.0 * shape.1);
-        return graph.gather(stacked, map, Pattern::dense(shape.0, shape.1));
-    }
-    let mut entries: Vec<(u64, u32)> = Vec::new();
-    let mut row_start = 0;
-    for row in grid {
-        let mut column_start = 0;
-        for &block in row {
-            for (i, j) in graph.pattern(block).entries() {
-                let at = (row_start + i) as u64 + (column_start + j) as u64 * shape.0 as u64;
-                entries.push((at, entries.len() as u32));
-            }
-            column_start += graph.shape(block).1;
-        }
-        row_start += row.first().map_or(0, |&block| graph.shape(block).0);
-    }
-    entries.sort_unstable();
-    let pattern = Pattern::from_linear(shape.0, shape.1, entries.iter().map(|e| e.0));
-    let map = IndexMap::from_table(entries.iter().map(|e| e.1).collect());
-    graph.gather(stacked, map, pattern)
 }
