@@ -1,1 +1,3 @@
+//! From the syntax tree to the graph.
+
 pub mod functions;
