@@ -6,5 +6,6 @@ pub mod graph;
 pub mod kernel;
 pub mod lower;
 pub mod ops;
+pub mod simplify;
 pub mod sparsity;
 pub mod syntax;
