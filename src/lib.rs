@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod diff;
+pub mod function;
 pub mod graph;
 pub mod kernel;
 pub mod lower;
