@@ -2,12 +2,16 @@
 //! values, exact sparsity, derivatives; and what it refuses.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use nablac::backend::abi::{Engine, Memory};
+use nablac::backend::interp::Interp;
 use nablac::graph::evaluate::evaluate_nodes;
-use nablac::graph::{Graph, NodeId, Op, Reduction};
+use nablac::graph::{Func, Graph, NodeId, Op, Port, Reduction};
 use nablac::lower::functions::{self, Arg, Mistake};
 use nablac::ops::matrix::{self, Block, Selection};
 use nablac::sparsity::{IndexMap, Pattern};
+use nablac::{kernel, simplify};
 use proptest::prelude::*;
 
 /// Rows of a matrix that has at least one; `None` is a structural zero.
@@ -83,6 +87,25 @@ fn value(graph: &Graph, node: NodeId, inputs: &[Vec<f64>]) -> (Plain, usize) {
     (full, pattern.nnz())
 }
 
+/// The value of a node by the interpreter, after simplification.
+fn compiled_value(graph: &Graph, node: NodeId, operands: &[&Matrix]) -> Plain {
+    let port = |(k, m): (usize, &&Matrix)| Port::new(format!("x{k}"), m.pattern());
+    let ports = operands.iter().enumerate().map(port).collect();
+    let func = Func::freeze("f", graph, ports, vec![("y".into(), node)]);
+    let func = simplify::optimize(&func, &Default::default());
+    let pattern = graph.pattern(node);
+    let mut nonzeros = vec![f64::NAN; pattern.nnz()];
+    let inputs: Vec<Vec<f64>> = operands.iter().map(|m| m.nonzeros()).collect();
+    let arg: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let interp = Interp::new(&Arc::new(kernel::build(&func)));
+    interp.call(&arg, &mut [Some(&mut nonzeros)], &mut Memory::default()).expect("runs");
+    let mut full = make(pattern.n_rows(), pattern.n_cols(), |_, _| 0.0);
+    for ((i, j), v) in pattern.entries().zip(nonzeros) {
+        full[i][j] = v;
+    }
+    full
+}
+
 fn assert_close(have: &Plain, want: &Plain, what: &str) {
     assert_eq!(have.len(), want.len(), "rows of {what}");
     for (h, w) in have.iter().zip(want) {
@@ -115,6 +138,7 @@ fn check(
         let node = build(&mut graph, &nodes);
         let (have, nnz) = value(&graph, node, &inputs);
         assert_close(&have, want, what);
+        assert_close(&compiled_value(&graph, node, operands), want, &format!("compiled {what}"));
         // The smallest entry may be a zero that only the values show.
         if !what.starts_with("min") {
             let want_nnz = want.concat().iter().filter(|v| **v != 0.0).count();
