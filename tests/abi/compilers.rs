@@ -32,7 +32,7 @@ fn everything(directory: &Path, options: &COptions) -> CFiles {
 fn compile_both(directory: &Path, c: &str, cpp: &str) {
     // some warnings need the data flow that only optimisation looks at
     let as_c: &[&str] = &["-std=c99", "-O1", "-c", "-o", "out.o"];
-    let as_cpp: &[&str] = &["-std=c++11", "-fsyntax-only", "-x", "c++"];
+    let as_cpp: &[&str] = &["-std=c++11", "-x", "c++", "-c", "-o", "out.o"];
     for (compiler, flags) in [(c, as_c), (cpp, as_cpp)] {
         for file in ["everything.c", "user.c"] {
             let mut command = Command::new(compiler);
