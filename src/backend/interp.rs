@@ -24,7 +24,7 @@ pub struct Interp {
     /// The function behind each operation.
     evals: Vec<Eval>,
     /// Where in work memory each result lies when it is computed but not wanted.
-    unwanted: Vec<usize>,
+    unwanted: Vec<Option<usize>>,
     /// Where in work memory arguments and results of externals are copied.
     scratch: usize,
     work_len: usize,
@@ -177,7 +177,7 @@ struct Spaces<'a, 'b> {
     arg: &'a [&'a [f64]],
     res: &'a mut [Option<&'b mut [f64]>],
     /// Where results lie that are computed but not wanted, in `work`.
-    unwanted: &'a [usize],
+    unwanted: &'a [Option<usize>],
     data: &'a [Arc<[f64]>],
 }
 
@@ -668,7 +668,7 @@ impl Spaces<'_, '_> {
         } else if space <= n_args + self.res.len() {
             match &self.res[space - 1 - n_args] {
                 Some(res) => res[place.offset],
-                None => self.work[self.unwanted[space - 1 - n_args] + place.offset],
+                None => self.work[self.unwanted_place(space - 1 - n_args, place)],
             }
         } else {
             self.data[space - 1 - n_args - self.res.len()][place.offset]
@@ -676,16 +676,20 @@ impl Spaces<'_, '_> {
     }
 
     fn at(&mut self, place: Pointer) -> &mut f64 {
-        match place.space as usize {
-            0 => &mut self.work[place.offset],
-            space => {
-                let idx = space - 1 - self.arg.len();
-                match &mut self.res[idx] {
-                    Some(res) => &mut res[place.offset],
-                    None => &mut self.work[self.unwanted[idx] + place.offset],
-                }
-            }
+        let space = place.space as usize;
+        if space == 0 {
+            return &mut self.work[place.offset];
         }
+        let idx = space - 1 - self.arg.len();
+        let in_work = self.unwanted_place(idx, place);
+        match &mut self.res[idx] {
+            Some(res) => &mut res[place.offset],
+            None => &mut self.work[in_work],
+        }
+    }
+
+    fn unwanted_place(&self, res: usize, place: Pointer) -> usize {
+        self.unwanted[res].unwrap_or_default() + place.offset
     }
 
     /// Whether the result that a base slot points to is wanted; a caller wants all results.

@@ -210,7 +210,7 @@ impl Builder {
         inputs: &[Place],
         targets: &[Option<View>],
     ) -> Vec<Place> {
-        if size(func) <= INLINE_CALL || func.graph().is_none() {
+        if func.size() <= INLINE_CALL || func.graph().is_none() {
             return self.inline(func, inputs, targets);
         }
         self.outlined(func, inputs, targets)
@@ -223,7 +223,7 @@ impl Builder {
         inputs: &[Place],
         targets: &[Option<View>],
     ) -> Vec<Place> {
-        if size(func) <= INLINE_BODY || func.graph().is_none() {
+        if func.size() <= INLINE_BODY || func.graph().is_none() {
             return self.inline(func, inputs, targets);
         }
         self.outlined(func, inputs, targets)
@@ -400,23 +400,4 @@ impl Builder {
         debug_assert!(len <= MOST_VALUES || matches!(place, Place::Values(_)));
         (0..len).map(|k| self.emitter.read(place, &At::constant(k))).collect()
     }
-}
-
-/// Number of nodes of a function, functions called and loop bodies included.
-pub(super) fn size(func: &Arc<Func>) -> usize {
-    const KEY: &str = "size";
-    if let Some(found) = func.derived.get::<usize>(KEY) {
-        return *found;
-    }
-    let mut total = 0usize;
-    if let Some((graph, outputs)) = func.graph() {
-        for id in visit::reachable(graph, outputs) {
-            total = total.saturating_add(1);
-            for callee in graph.callees(id) {
-                total = total.saturating_add(size(callee));
-            }
-        }
-    }
-    func.derived.put(KEY.to_owned(), Arc::new(total));
-    total
 }

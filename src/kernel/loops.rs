@@ -1,6 +1,6 @@
 //! Emission of loops: maps, reductions over maps, folds and scans.
 
-use super::build::{Builder, Frame, size};
+use super::build::{Builder, Frame};
 use super::emit::{At, MOST_VALUES};
 use super::ir::{Affine, Trip, Val};
 use super::place::{Place, View};
@@ -57,7 +57,7 @@ impl Builder {
             })
             .collect();
         let short = spec.n <= UNROLL_TRIPS
-            && size(&spec.body).saturating_mul(spec.n as usize) <= UNROLL_NODES;
+            && spec.body.size().saturating_mul(spec.n as usize) <= UNROLL_NODES;
         let (states, reduced) = if short {
             self.unrolled(&spec, &args, &windows)
         } else if spec.n_states == 0 {
@@ -89,12 +89,10 @@ impl Builder {
                 (ArgMode::Iteration { base, step }, _) => {
                     let mut value: Option<Val> = None;
                     for &(counter, stride) in &iteration.terms {
-                        let first = if value.is_none() { base + step * iteration.offset } else { 0 };
-                        let part = self.emitter.counter(
-                            counter,
-                            first as f64,
-                            (step * stride) as f64,
-                        );
+                        let first =
+                            if value.is_none() { base + step * iteration.offset } else { 0 };
+                        let part =
+                            self.emitter.counter(counter, first as f64, (step * stride) as f64);
                         value = Some(match value {
                             Some(v) => {
                                 self.emitter.apply(crate::ops::scalar::ScalarOp::Add, &[v, part])
@@ -213,15 +211,10 @@ impl Builder {
     }
 
     /// A loop without state; gives the reduced results.
-    fn map(
-        &mut self,
-        spec: &LoopSpec,
-        args: &[Place],
-        windows: &[Option<Written>],
-    ) -> Vec<Place> {
+    fn map(&mut self, spec: &LoopSpec, args: &[Place], windows: &[Option<Written>]) -> Vec<Place> {
         let reductions = reductions(spec);
         if reductions.is_empty() {
-            let poll = spec.n >= POLL_TRIPS || size(&spec.body) > UNROLL_NODES;
+            let poll = spec.n >= POLL_TRIPS || spec.body.size() > UNROLL_NODES;
             let (counter, _) = self.emitter.begin_loop(Trip::Const(spec.n), poll, &[]);
             let iteration = At::counter(counter).0;
             let inputs = self.iteration_inputs(spec, args, &iteration);

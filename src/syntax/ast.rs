@@ -77,6 +77,11 @@ impl Ast {
         self.spans[id.index()]
     }
 
+    /// All expressions, operands before their users.
+    pub fn exprs(&self) -> &[Expr] {
+        &self.exprs
+    }
+
     /// The number of expressions.
     pub fn n_exprs(&self) -> usize {
         self.exprs.len()
