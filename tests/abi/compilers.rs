@@ -8,7 +8,7 @@ use nablac::backend::c::{CFiles, COptions, EmitError, IntType, emit};
 use crate::kernels::{cases, export};
 use crate::{available, directory, quiet, works};
 
-const WARNINGS: [&str; 5] = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion"];
+pub const WARNINGS: [&str; 5] = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion"];
 
 /// All hand-made kernels in one pair of files.
 fn everything(directory: &Path, options: &COptions) -> CFiles {

@@ -4,6 +4,7 @@
 mod casadi;
 mod compilers;
 mod kernels;
+mod programs;
 mod values;
 
 use std::path::{Path, PathBuf};
