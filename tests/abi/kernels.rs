@@ -183,8 +183,7 @@ pub fn cases() -> Vec<Case> {
         tables(),
         calls(),
         shared_result(),
-        long_code(800, 17),
-        long_code(2_800, 29),
+        long_code(1_600, 29),
         long_callee(),
     ];
     cases.extend(operations());
@@ -471,7 +470,7 @@ fn long_code(n: usize, seed: u64) -> Case {
 
 /// A caller whose callee keeps values in memory that the caller's plan does not know of.
 fn long_callee() -> Case {
-    let callee = long_code(2_400, 5).kernel;
+    let callee = long_code(1_000, 5).kernel;
     let mut b = Builder::new("long_callee", &[("x", 40)], &[("y", 50)]);
     let x = b.load_at(Base::Arg(0), 3);
     b.store_at(Base::Work, 50, x);
