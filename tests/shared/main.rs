@@ -2,6 +2,7 @@
 //! says that they did not run.
 
 mod common;
+mod conformance;
 mod nist;
 mod programs;
 // mod works;
