@@ -54,7 +54,38 @@ fn sample() -> Arc<Kernel> {
 
 #[test]
 fn text_of_a_kernel() {
-    expect![[""]].assert_eq(&print::text(&sample()));
+    expect![[r#"
+        kernel square(x0[1]) -> (y0[1]) work 0 {
+          v0 = x0[0]
+          v1 = mul(v0, v0)
+          y0[0] = v1
+        }
+
+        kernel sample(x0[5]) -> (y0[1], y1[10]) work 1 {
+          v0 = 0.0
+          loop i0 < 3 carry v1 = v0 then v10 poll {
+            loop i1 < min(4, 10 - (0 + 4*i0)) carry v2 = v0 then v9 {
+              call square(x0[0 + t0[0 + 4*i0 + 1*i1]]) -> (w[0]) work 1
+              v3 = w[0]
+              check v3 in 0.0..inf # x of sample
+              if v3 {
+                v4 = sqrt(v3)
+              } else {
+                v5 = 0.0 + 2.0*i1
+                v6 = sin(v5)
+                v7 = neg(v6)
+              } v8 = v4 or v7
+              y1[0 + 4*i0 + 1*i1] += v8
+              v9 = add(v2, v8)
+            }
+            v10 = add(v1, v2)
+          }
+          wanted y0 {
+            y0[0] = v1
+          }
+        }
+    "#]]
+    .assert_eq(&print::text(&sample()));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::call;
 #[test]
 fn a_million_instructions() {
     let n = 1_000_000;
-    let mut b = Builder::new("long", &[2], &[2]);
+    let mut b = Builder::new("long", &[2], &[1, 1]);
     let mut values = vec![b.load(Base::Arg(0), 0, &[]), b.load(Base::Arg(0), 1, &[])];
     let mut seed = 7u64;
     for k in 0..n {
@@ -29,8 +29,6 @@ fn a_million_instructions() {
     }
     b.store(Base::Res(0), 0, &[], values[n / 2]);
     b.store(Base::Res(1), 0, &[], values[n]);
-    b.kernel.res[0].nnz = 1;
-    b.kernel.res[1].nnz = 1;
     let kernel = b.finish();
     let mut memory = Memory::default();
     let expected = call(&Interp::new(&kernel), &kernel, &[&[1.5, -0.25]], &mut memory);

@@ -202,7 +202,8 @@ impl Translator<'_> {
                     let step = self.cur.ins().f64const(info.step);
                     value = self.cur.ins().fmul(step, value);
                 }
-                if info.base != 0.0 {
+                // 0 + value is value, except for the sign of a zero.
+                if info.base != 0.0 || info.step <= 0.0 {
                     let base = self.cur.ins().f64const(info.base);
                     value = self.cur.ins().fadd(base, value);
                 }
