@@ -8,8 +8,8 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
-use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
-use cranelift_module::{FuncId, Module, ModuleReloc, default_libcall_names};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Module, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
 use super::translate::{Cache, signature, translate};
 use super::{JitOptions, Unit};
@@ -60,7 +60,6 @@ impl Drop for Code {
 /// Machine code of one function, not yet placed.
 struct Compiled {
     bytes: Vec<u8>,
-    alignment: u64,
     relocations: Vec<ModuleReloc>,
 }
 
@@ -69,7 +68,7 @@ pub(super) fn compile(units: &[Unit], options: &JitOptions) -> Result<Code, Engi
     let isa = host(options)?;
     let jobs: Vec<(&Unit, usize)> = functions(units).collect();
     let compiled = run(&jobs, &*isa, options)?;
-    link(compiled, isa)
+    link(&compiled, isa)
 }
 
 /// Text of Cranelift's intermediate form.
@@ -203,7 +202,6 @@ fn compile_one(
     let relocations = code.buffer.relocs().iter();
     Ok(Compiled {
         bytes: code.code_buffer().to_vec(),
-        alignment: u64::from(code.buffer.alignment),
         relocations: relocations
             .map(|relocation| ModuleReloc::from_mach_reloc(relocation, &context.func, id))
             .collect(),
@@ -211,35 +209,50 @@ fn compile_one(
 }
 
 /// Places the functions in one block of memory and makes it executable.
-fn link(compiled: Vec<Compiled>, isa: Arc<dyn TargetIsa>) -> Result<Code, EngineError> {
-    let internal = |error: &dyn std::fmt::Display| EngineError::Internal(error.to_string());
+///
+/// To the module they are a single function; calls between them are offsets in it.
+fn link(compiled: &[Compiled], isa: Arc<dyn TargetIsa>) -> Result<Code, EngineError> {
+    let internal = |error: cranelift_module::ModuleError| EngineError::Internal(error.to_string());
+    let mut bytes = Vec::new();
+    let mut starts = Vec::with_capacity(compiled.len());
+    for one in compiled {
+        bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
+        starts.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(&one.bytes);
+    }
+    if bytes.len() > i32::MAX as usize {
+        return Err(EngineError::Internal("the code is longer than 2 GB".to_owned()));
+    }
     let signature = signature(isa.default_call_conv());
-    let len = compiled.iter().map(|one| one.bytes.len()).sum();
-    let room: usize = compiled.iter().map(|one| one.bytes.len() + PAGE).sum();
-    let arena = ArenaMemoryProvider::new_with_size(room + PAGE)
-        .map_err(|error| EngineError::Internal(error.to_string()))?;
-    let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
-    builder.memory_provider(Box::new(arena));
-    let mut module = JITModule::new(builder);
-    let mut ids = Vec::with_capacity(compiled.len());
-    for _ in &compiled {
-        let id = module.declare_anonymous_function(&signature);
-        ids.push(id.map_err(|error| internal(&error))?);
+    let mut module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));
+    let all = module.declare_anonymous_function(&signature).map_err(internal)?;
+    let mut relocations = Vec::new();
+    for (one, &start) in compiled.iter().zip(&starts) {
+        for relocation in &one.relocations {
+            let mut relocation = relocation.clone();
+            relocation.offset += start;
+            let inner = match relocation.name {
+                ModuleRelocTarget::User { index, .. } => starts.get(index as usize).copied(),
+                ModuleRelocTarget::FunctionOffset(_, offset) => Some(start + offset),
+                _ => None,
+            };
+            if let Some(offset) = inner {
+                relocation.name = ModuleRelocTarget::FunctionOffset(all, offset);
+            }
+            relocations.push(relocation);
+        }
     }
-    for (&id, one) in ids.iter().zip(&compiled) {
-        module
-            .define_function_bytes(id, one.alignment, &one.bytes, &one.relocations)
-            .map_err(|error| internal(&error))?;
-    }
-    module.finalize_definitions().map_err(|error| internal(&error))?;
-    let Some(&last) = ids.last() else {
+    let alignment = ALIGNMENT as u64;
+    module.define_function_bytes(all, alignment, &bytes, &relocations).map_err(internal)?;
+    module.finalize_definitions().map_err(internal)?;
+    let Some(&entry) = starts.last() else {
         return Err(EngineError::Internal("nothing to link".to_owned()));
     };
-    let entry = module.get_finalized_function(last);
+    let entry = module.get_finalized_function(all).wrapping_add(entry as usize);
     // SAFETY: the function was compiled with the signature that `Entry` spells out.
     let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
-    Ok(Code { module: Some(module), entry, len })
+    Ok(Code { module: Some(module), entry, len: bytes.len() })
 }
 
-/// Room for alignment between functions.
-const PAGE: usize = 64;
+/// Alignment of functions, enough for the constants that lie behind their code.
+const ALIGNMENT: usize = 64;
