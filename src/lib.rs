@@ -1,11 +1,13 @@
 //! nablac
 
 pub mod backend;
+pub mod cli;
 pub mod diff;
 pub mod function;
 pub mod graph;
 pub mod kernel;
 pub mod lower;
+pub mod model;
 pub mod ops;
 pub mod simplify;
 pub mod sparsity;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nablac::backend::interp::Interp;
 use nablac::backend::abi::{Engine, Memory};
+use nablac::backend::interp::Interp;
 use nablac::function::{Compiled, EngineKind, Function, Input, Options};
 use nablac::graph::Func;
 use nablac::lower::{LowerOptions, Program, lower};

@@ -65,10 +65,9 @@ fn certified_values() {
         assert!((rss - want).abs() <= tolerance * want, "{name}: rss {rss}, certified {want}");
         for j in 0..n_p {
             // A change of the parameters in the twelfth digit moves the gradient by this much.
-            let slack: f64 = (0..n_p)
-                .map(|k| (hessian[j + k * n_p] * certified[k]).abs() * 1e-10)
-                .sum::<f64>()
-                + 1e-10 * rss;
+            let slack: f64 =
+                (0..n_p).map(|k| (hessian[j + k * n_p] * certified[k]).abs() * 1e-10).sum::<f64>()
+                    + 1e-10 * rss;
             assert!(gradient[j].abs() <= slack, "{name}: gradient {j} is {}", gradient[j]);
         }
         for k in 0..n_p {
@@ -81,8 +80,7 @@ fn certified_values() {
             let (plus, minus) = (shifted(1.0), shifted(-1.0));
             for j in 0..n_p {
                 let numeric = (plus[j] - minus[j]) / (2.0 * step);
-                let scale =
-                    (hessian[j + j * n_p].abs() * hessian[k + k * n_p].abs()).sqrt();
+                let scale = (hessian[j + j * n_p].abs() * hessian[k + k * n_p].abs()).sqrt();
                 let difference = (numeric - hessian[j + k * n_p]).abs();
                 assert!(difference <= 1e-5 * scale, "{name}: hessian {j},{k}: {numeric}");
             }
