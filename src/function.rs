@@ -85,9 +85,16 @@ pub enum EngineKind {
 #[derive(Debug)]
 pub enum FunctionError {
     /// No input or output of that name.
-    Unknown { what: &'static str, name: String, known: Vec<Arc<str>> },
+    Unknown {
+        what: &'static str,
+        name: String,
+        known: Vec<Arc<str>>,
+    },
     /// A gradient or Hessian of a matrix.
-    NotAScalar { output: Arc<str>, shape: (usize, usize) },
+    NotAScalar {
+        output: Arc<str>,
+        shape: (usize, usize),
+    },
     Derivative(DiffError),
     Engine(EngineError),
     C(CEngineError),
@@ -147,12 +154,8 @@ impl Function {
 
     /// The same function with units of its outputs, in order.
     pub fn with_units(self, units: Vec<Vec<Arc<str>>>) -> Function {
-        let outputs = self
-            .outputs
-            .iter()
-            .zip(units)
-            .map(|(o, unit)| Output { unit, ..o.clone() })
-            .collect();
+        let outputs =
+            self.outputs.iter().zip(units).map(|(o, unit)| Output { unit, ..o.clone() }).collect();
         Function { outputs, ..self }
     }
 
@@ -246,8 +249,11 @@ impl Function {
             .map(|(k, p)| graph.input(k, p.pattern.clone()))
             .collect();
         let outputs = match self.func.graph() {
-            Some((body, outputs)) => visit::transplant(body, outputs, &mut graph, &inputs),
-            None => graph.call(&self.func, &inputs),
+            // The body of a function with a derivative of its own must not be derived.
+            Some((body, outputs)) if self.func.jvp.is_none() => {
+                visit::transplant(body, outputs, &mut graph, &inputs)
+            }
+            _ => graph.call(&self.func, &inputs),
         };
         let value = derive(&mut graph, outputs[o], inputs[i])?;
         let name = format!("{kind}_{output}_{input}");

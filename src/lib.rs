@@ -1,6 +1,7 @@
 //! nablac
 
 pub mod backend;
+pub mod builder;
 pub mod diff;
 pub mod function;
 pub mod graph;
