@@ -249,8 +249,11 @@ impl Function {
             .map(|(k, p)| graph.input(k, p.pattern.clone()))
             .collect();
         let outputs = match self.func.graph() {
-            Some((body, outputs)) => visit::transplant(body, outputs, &mut graph, &inputs),
-            None => graph.call(&self.func, &inputs),
+            // The body of a function with a derivative of its own must not be derived.
+            Some((body, outputs)) if self.func.jvp.is_none() => {
+                visit::transplant(body, outputs, &mut graph, &inputs)
+            }
+            _ => graph.call(&self.func, &inputs),
         };
         let value = derive(&mut graph, outputs[o], inputs[i])?;
         let name = format!("{kind}_{output}_{input}");

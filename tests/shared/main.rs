@@ -5,4 +5,4 @@ mod common;
 mod conformance;
 mod nist;
 mod programs;
-// mod works;
+mod works;
