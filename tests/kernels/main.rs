@@ -1,6 +1,9 @@
 //! Hand-made kernels: every engine gives the same bits.
 
 mod builder;
+mod forms;
+mod large;
+mod random;
 mod regions;
 mod scalars;
 

@@ -8,6 +8,7 @@
 mod address;
 mod compile;
 mod lower;
+mod memory;
 mod plan;
 mod runtime;
 mod translate;
@@ -20,6 +21,7 @@ use crate::backend::abi::{
 };
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Callee, Kernel};
+use crate::kernel::verify::verify;
 
 use address::Chains;
 use compile::Code;
@@ -78,6 +80,11 @@ impl Jit {
         let calls = Calls::of(kernel);
         if calls.depth > MAX_CALL_DEPTH {
             return Err(EngineError::CallDepth { depth: calls.depth, limit: MAX_CALL_DEPTH });
+        }
+        if cfg!(debug_assertions) {
+            for kernel in &calls.kernels {
+                verify(kernel).map_err(|error| EngineError::Internal(error.to_string()))?;
+            }
         }
         let units = units(&calls, options);
         let code = compile::compile(&units, options)?;

@@ -15,32 +15,31 @@ use cranelift_codegen::isa::CallConv;
 use rustc_hash::FxHashMap;
 
 use super::Unit;
-use super::address::Link;
 use super::plan::{Item, NO_HOME};
 use super::runtime;
 use crate::backend::abi::Status;
-use crate::kernel::ir::{AddrId, Affine, Base, Callee, Inst, LoopId, Trip, Val};
+use crate::kernel::ir::{Callee, Inst, LoopId, Trip, Val};
 
 /// What is known of values and addresses while a function is built; reused for the next one.
 #[derive(Default)]
 pub(super) struct Cache {
-    stamp: u32,
-    values: Vec<Cell>,
-    links: Vec<Cell>,
-    counters: Vec<Cell>,
+    pub stamp: u32,
+    pub values: Vec<Cell>,
+    pub links: Vec<Cell>,
+    pub counters: Vec<Cell>,
 }
 
 /// A number, or a truth value that has not been needed as a number, valid if `stamp` is current.
 #[derive(Copy, Clone, Default)]
-struct Cell {
-    stamp: u32,
-    number: Option<Value>,
-    truth: Option<Value>,
+pub(super) struct Cell {
+    pub stamp: u32,
+    pub number: Option<Value>,
+    pub truth: Option<Value>,
 }
 
 /// An entry to forget at the end of a scope.
 #[derive(Copy, Clone)]
-enum Cached {
+pub(super) enum Cached {
     Value(Val),
     /// Only the number of a truth value.
     Number(Val),
@@ -55,16 +54,16 @@ pub(super) enum Made {
 }
 
 /// A loop being built.
-struct OpenLoop {
-    id: LoopId,
-    counter: Value,
-    trip: Value,
-    body: Block,
-    exit: Block,
+pub(super) struct OpenLoop {
+    pub id: LoopId,
+    pub counter: Value,
+    pub trip: Value,
+    pub body: Block,
+    pub exit: Block,
     /// The jump into the loop: what does not change in it goes before this.
-    entry: ClifInst,
+    pub entry: ClifInst,
     /// Scope around the loop.
-    scope: usize,
+    pub scope: usize,
 }
 
 /// A branch being built: the second part and what comes after both.
@@ -75,7 +74,7 @@ struct OpenBranch {
 
 /// Where to emit.
 #[derive(Copy, Clone)]
-enum Place {
+pub(super) enum Place {
     Here,
     /// Before the open loop with this index.
     Before(usize),
@@ -83,21 +82,21 @@ enum Place {
 
 pub(super) struct Translator<'a> {
     pub cur: FuncCursor<'a>,
-    unit: &'a Unit,
-    cache: &'a mut Cache,
-    call_conv: CallConv,
-    scopes: Vec<Vec<Cached>>,
-    loops: Vec<OpenLoop>,
+    pub unit: &'a Unit,
+    pub cache: &'a mut Cache,
+    pub call_conv: CallConv,
+    pub scopes: Vec<Vec<Cached>>,
+    pub loops: Vec<OpenLoop>,
     branches: Vec<OpenBranch>,
-    arg: Value,
-    res: Value,
-    work: Value,
-    scratch: Value,
-    context: Value,
-    callees: FxHashMap<u32, FuncRef>,
-    has_pieces: bool,
+    pub arg: Value,
+    pub res: Value,
+    pub work: Value,
+    pub scratch: Value,
+    pub context: Value,
+    pub callees: FxHashMap<u32, FuncRef>,
+    pub has_pieces: bool,
     /// A value was used where it is not visible.
-    invalid: bool,
+    pub invalid: bool,
 }
 
 /// The signature of every kernel function: arguments, results, work memory, scratch memory and
@@ -547,158 +546,18 @@ impl Translator<'_> {
         self.at(place, |this| this.cur.ins().f64const(value))
     }
 
-    /// Pointer, offset and properties of an address.
-    fn address(&mut self, addr: AddrId) -> (Value, i32, MemFlagsData) {
-        let (link, offset) = self.unit.chains.places[addr as usize];
-        let base = self.unit.kernel.addrs[addr as usize].base;
-        let flags = match base {
-            Base::Arg(_) | Base::Data(_) => FLAGS.with_readonly(),
-            Base::Res(_) | Base::Work => FLAGS,
-        };
-        let pointer = self.link(link);
-        match i32::try_from(offset) {
-            Ok(offset) => (pointer, offset, flags),
-            Err(_) => (self.cur.ins().iadd_imm_s(pointer, offset), 0, flags),
-        }
-    }
-
-    /// The pointer at the end of a chain.
-    fn link(&mut self, end: u32) -> Value {
-        let unit = self.unit;
-        let mut missing = Vec::new();
-        let mut link = end;
-        let mut pointer = loop {
-            let cell = self.cache.links[link as usize];
-            if cell.stamp == self.cache.stamp
-                && let Some(known) = cell.number
-            {
-                break known;
-            }
-            missing.push(link);
-            match unit.chains.links[link as usize] {
-                Link::Term { link: before, .. } | Link::Entry { link: before, .. } => link = before,
-                Link::Base(_) | Link::Table(_) => break self.work,
-            }
-        };
-        // Only what comes before the first look-up may move: it cannot fail.
-        for &link in missing.iter().rev() {
-            let (place, new) = match unit.chains.links[link as usize] {
-                Link::Base(base) => {
-                    let place = self.outermost();
-                    (place, self.at(place, |this| this.base(base)))
-                }
-                Link::Table(table) => {
-                    let place = self.outermost();
-                    let address = unit.kernel.tables[table as usize].as_ptr() as usize;
-                    (place, self.at(place, |this| this.cur.ins().iconst(I64, address as i64)))
-                }
-                Link::Term { link: before, id, bytes } => {
-                    let place = if self.has_entry(before) { Place::Here } else { self.inside(id) };
-                    let counter = self.counter(id);
-                    let sum = self.at(place, |this| {
-                        let step = this.multiple(counter, bytes);
-                        this.cur.ins().iadd(pointer, step)
-                    });
-                    (place, sum)
-                }
-                Link::Entry { at, offset, .. } => {
-                    let at = self.link(at);
-                    let (at, offset) = match i32::try_from(offset) {
-                        Ok(offset) => (at, offset),
-                        Err(_) => (self.cur.ins().iadd_imm_s(at, offset), 0),
-                    };
-                    let entry = self.cur.ins().uload32(FLAGS.with_readonly(), at, offset);
-                    let step = self.multiple(entry, 8);
-                    (Place::Here, self.cur.ins().iadd(pointer, step))
-                }
-            };
-            pointer = new;
-            let stamp = self.cache.stamp;
-            self.cache.links[link as usize] = Cell { stamp, number: Some(pointer), truth: None };
-            self.remember(place, Cached::Link(link));
-        }
-        pointer
-    }
-
-    fn has_entry(&self, mut link: u32) -> bool {
-        loop {
-            match self.unit.chains.links[link as usize] {
-                Link::Base(_) | Link::Table(_) => return false,
-                Link::Term { link: before, .. } => link = before,
-                Link::Entry { .. } => return true,
-            }
-        }
-    }
-
-    fn base(&mut self, base: Base) -> Value {
-        let flags = FLAGS.with_readonly();
-        match base {
-            Base::Work => self.work,
-            Base::Arg(idx) => self.cur.ins().load(I64, flags, self.arg, 8 * idx as i32),
-            Base::Res(idx) => self.cur.ins().load(I64, flags, self.res, 8 * idx as i32),
-            Base::Data(idx) => {
-                let address = self.unit.kernel.data[idx as usize].as_ptr() as usize;
-                self.cur.ins().iconst(I64, address as i64)
-            }
-        }
-    }
-
-    /// `factor * value`.
-    fn multiple(&mut self, value: Value, factor: i64) -> Value {
-        match factor {
-            1 => value,
-            factor if factor > 0 && factor & (factor - 1) == 0 => {
-                self.cur.ins().ishl_imm_s(value, i64::from(factor.trailing_zeros()))
-            }
-            factor => self.cur.ins().imul_imm_s(value, factor),
-        }
-    }
-
-    /// Counter of an enclosing loop, which another function of the kernel may run.
-    fn counter(&mut self, id: LoopId) -> Value {
-        if let Some(open) = self.loops.iter().rev().find(|open| open.id == id) {
-            return open.counter;
-        }
-        let stamp = self.cache.stamp;
-        let cell = self.cache.counters[id as usize];
-        if cell.stamp == stamp
-            && let Some(known) = cell.number
-        {
-            return known;
-        }
-        let home = self.unit.plan.counter_home[id as usize];
-        self.invalid |= home == NO_HOME;
-        let place = self.outermost();
-        let scratch = self.scratch;
-        let offset = 8i32.wrapping_mul(home as i32);
-        let counter = self.at(place, |this| this.cur.ins().load(I64, FLAGS, scratch, offset));
-        self.cache.counters[id as usize] = Cell { stamp, number: Some(counter), truth: None };
-        self.remember(place, Cached::Counter(id));
-        counter
-    }
-
-    fn affine(&mut self, affine: &Affine) -> Value {
-        let mut sum = self.cur.ins().iconst(I64, affine.offset);
-        for &(id, stride) in &affine.terms {
-            let counter = self.counter(id);
-            let step = self.multiple(counter, stride);
-            sum = self.cur.ins().iadd(sum, step);
-        }
-        sum
-    }
-
     /// Outside all loops of this function.
-    fn outermost(&self) -> Place {
+    pub(super) fn outermost(&self) -> Place {
         if self.loops.is_empty() { Place::Here } else { Place::Before(0) }
     }
 
     /// In the body of a loop, but outside the loops in it.
-    fn inside(&self, id: LoopId) -> Place {
+    pub(super) fn inside(&self, id: LoopId) -> Place {
         let next = self.loops.iter().position(|open| open.id == id).map_or(0, |place| place + 1);
         if next < self.loops.len() { Place::Before(next) } else { Place::Here }
     }
 
-    fn at(&mut self, place: Place, emit: impl FnOnce(&mut Self) -> Value) -> Value {
+    pub(super) fn at(&mut self, place: Place, emit: impl FnOnce(&mut Self) -> Value) -> Value {
         match place {
             Place::Here => emit(self),
             Place::Before(idx) => {
@@ -712,7 +571,7 @@ impl Translator<'_> {
     }
 
     /// Has an entry of the cache forgotten at the end of the scope it was made in.
-    fn remember(&mut self, place: Place, cached: Cached) {
+    pub(super) fn remember(&mut self, place: Place, cached: Cached) {
         let scope = match place {
             Place::Here => self.scopes.len() - 1,
             Place::Before(idx) => self.loops[idx].scope,
