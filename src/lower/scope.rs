@@ -132,10 +132,10 @@ impl Lowerer<'_> {
         let id = self.find(name)?;
         let module = self.frames[self.current].module;
         let declared = self.bindings[id.0 as usize].span;
-        // the counter of a comprehension stands after its uses
-        let is_counter = matches!(self.bindings[id.0 as usize].value, Bound::Int(_));
-        let too_early = declared.file == span.file
-            && !is_counter
+        // Local names are declared as they come; that of a comprehension stands behind its value.
+        let of_module = self.modules[module].names.get(name) == Some(&id);
+        let too_early = of_module
+            && declared.file == span.file
             && declared.start > span.start
             && !self.modules[module].dims.contains_key(name);
         if too_early {

@@ -195,7 +195,9 @@ impl Expansion<'_> {
                 None => NodeId(0),
             })
             .collect();
-        Value::of_whole(visit::copy_node(graph, id, &mut self.to, &args))
+        // A copy that folded to fewer nonzeros keeps the numbers of the old ones.
+        let copy = visit::copy_node(graph, id, &mut self.to, &args);
+        Value::of_whole(self.to.project(copy, graph.pattern(id)))
     }
 
     /// Results of a call, loop or conditional.
