@@ -190,6 +190,23 @@ impl Func {
         used
     }
 
+    /// Number of nodes, called functions and loop bodies included.
+    pub fn size(&self) -> usize {
+        const KEY: &str = "size";
+        if let Some(found) = self.derived.get::<usize>(KEY) {
+            return *found;
+        }
+        let mut total = 0usize;
+        if let Some((graph, outputs)) = self.graph() {
+            for id in visit::reachable(graph, outputs) {
+                let callees = graph.callees(id).map(|f| f.size());
+                total = callees.fold(total.saturating_add(1), usize::saturating_add);
+            }
+        }
+        self.derived.put(KEY.to_owned(), Arc::new(total));
+        total
+    }
+
     /// Content hash.
     pub fn content_hash(&self) -> u64 {
         self.hash

@@ -1,16 +1,10 @@
 //! Simplification: fewer operations, the same values as far as the promise [`rules::Math`] goes.
 
-mod collect;
-mod emit;
-mod factor;
+mod expand;
 pub mod facts;
-mod polynomial;
+mod optimize;
 pub mod powers;
-mod products;
 pub mod rules;
-mod run;
-pub mod sums;
 
-pub use collect::Flattening;
-pub use factor::Search;
-pub use run::{SimplifyOptions, simplify};
+pub use expand::expand;
+pub use optimize::{SimplifyOptions, optimize};

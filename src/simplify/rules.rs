@@ -22,7 +22,7 @@ pub enum Class {
 }
 
 /// What a simplification may assume of arithmetic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Math {
     /// Every bit stays: exact rules only.
     Strict,
