@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::polynomial::{Def, Monomial, System, Term, Var, mix};
 
-/// In products of more factors, only those so near one another are paired.
-const WINDOW: usize = 24;
+/// Products of more different factors are not searched for pairs.
+const MAX_FACTORS: usize = 48;
 
 /// One pair of factors: both in the numerator, the second a divisor, or a square.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -110,12 +110,14 @@ impl Sharing {
     fn pairs(&self, k: u32) -> Vec<Pair> {
         let factors = &self.products[k as usize];
         let mut pairs = Vec::new();
+        if factors.len() > MAX_FACTORS {
+            return pairs;
+        }
         for (i, &a) in factors.iter().enumerate() {
             if a.1.abs() >= 2 {
                 pairs.push(Pair { first: a.0, second: a.0, quotient: false });
             }
-            let near = &factors[i.saturating_sub(WINDOW)..i];
-            pairs.extend(near.iter().map(|&b| pair_of(b, a)));
+            pairs.extend(factors[..i].iter().map(|&b| pair_of(b, a)));
         }
         pairs
     }
