@@ -7,8 +7,9 @@ use nablac::graph::visit::reachable;
 use nablac::graph::{Graph, NodeId, Op};
 use nablac::ops::scalar::{Counter, ScalarOp};
 use nablac::simplify::powers::lower_powers;
-use nablac::simplify::sums::{Variant, cost, rewrite};
-use nablac::simplify::{Flattening, Search, rules::built_in};
+use nablac::simplify::rules::Math;
+use nablac::simplify::sums::cost;
+use nablac::simplify::{SimplifyOptions, simplify};
 use nablac::sparsity::{IndexMap, Pattern};
 use nablac::syntax::formula::{FormulaOp, parse_pattern};
 
@@ -190,52 +191,38 @@ fn works_keep_their_values_with_few_operations() {
         let work = load(&folder, name);
         let (before, roots) = lower_powers(&work.graph, &work.outputs);
         let n_before: usize = counts(&before, &roots).iter().sum();
-        let start = std::time::Instant::now();
-        let variants = [
-            (0, false, 0),
-            (0, true, 0),
-            (8, false, 0),
-            (8, true, 0),
-            (0, false, 1),
-            (0, false, 2),
-        ];
-        let mut line = String::new();
-        let mut least = usize::MAX;
-        for (shared_sum, distribute, seed) in variants {
-            let variant = Variant {
-                flattening: Flattening { shared_sum, distribute },
-                search: Search { longest_sum: 256, seed },
-            };
-            let (graph, outputs) = rewrite(&work.graph, &work.outputs, variant, built_in());
-            let c = counts(&graph, &outputs);
-            let total: usize = c.iter().sum();
-            line += &format!(" {total} (cost {})", cost(&graph, &outputs));
-            if total < least {
-                line += &format!("{c:?}");
-            }
-            least = least.min(total);
-            let e = error(&graph, &outputs, &work);
-            if e > 1e-11 {
-                line += &format!(" ERROR {e:.1e}");
-            }
-        }
         let best = best.as_f64().unwrap();
+        let mut totals = Vec::new();
+        let mut line = String::new();
+        for level in 0..=2 {
+            let options = SimplifyOptions { level, math: Math::Real };
+            let start = std::time::Instant::now();
+            let (graph, outputs) = simplify(&work.graph, &work.outputs, &[], &options);
+            let seconds = start.elapsed().as_secs_f64();
+            let counts = counts(&graph, &outputs);
+            let total: usize = counts.iter().sum();
+            let error = error(&graph, &outputs, &work);
+            assert!(error < 1e-11, "{name} at level {level}: error {error:e}");
+            line += &format!("  {total} {counts:?} {error:.0e} {:.0} ms", seconds * 1e3);
+            totals.push(total);
+        }
+        assert!(totals[2] <= totals[0]);
+        let least = totals[2];
         println!(
-            "{:12} before {n_before} best {best} least {least} ratio {:.3} {:.0} ms:{line}",
-            work.name,
-            least as f64 / best,
-            start.elapsed().as_secs_f64() * 1e3
+            "{name:12} {n_before} to {least}, best known {best}, {:.3}: {line}",
+            least as f64 / best
         );
         sum += (least as f64 / best).ln();
         n += 1;
     }
-    println!("geometric mean {:.3}", (sum / n as f64).exp());
+    let mean = (sum / f64::from(n)).exp();
+    println!("geometric mean {mean:.3}");
+    assert!(wanted.is_some() || mean <= 0.95);
 }
 
 #[test]
 fn long_chains_and_sums_are_linear() {
-    use nablac::simplify::{SimplifyOptions, simplify};
-    let n: usize = std::env::var("N").map_or(20_000, |n| n.parse().unwrap());
+    let n = 100_000;
     let mut graph = Graph::new();
     let inputs: Vec<NodeId> = (0..1000).map(|k| graph.input(k, Pattern::scalar())).collect();
     let (mut sum, mut product, mut mixed) = (inputs[0], inputs[1], inputs[2]);
@@ -249,7 +236,7 @@ fn long_chains_and_sums_are_linear() {
     let options = SimplifyOptions::default();
     let start = std::time::Instant::now();
     let (small, outputs) = simplify(&graph, &[sum, product, mixed], &[], &options);
-    println!("{} ns per operation", start.elapsed().as_nanos() / (4 * n as u128));
+    println!("{} us per operation", start.elapsed().as_micros() / (4 * n as u128));
     assert!(cost(&small, &outputs) <= cost(&graph, &[sum, product, mixed]));
     let x: Vec<f64> = (0..1000).map(|k| 1.0 + 1e-7 * k as f64).collect();
     let want = evaluate(&graph, &[sum, mixed], &x);

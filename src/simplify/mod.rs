@@ -3,14 +3,18 @@
 mod collect;
 mod emit;
 mod expand;
+mod extract;
 mod factor;
 pub mod facts;
+mod language;
+mod matching;
 mod optimize;
 mod polynomial;
 pub mod powers;
 mod products;
 pub mod rules;
 mod run;
+mod saturate;
 pub mod sums;
 
 pub use collect::Flattening;

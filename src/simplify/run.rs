@@ -2,8 +2,10 @@
 
 use super::collect::Flattening;
 use super::factor::Search;
+use super::matching::compile;
 use super::powers::lower_powers;
 use super::rules::{Math, built_in};
+use super::saturate::{Bounds, saturate};
 use super::sums::{Variant, cost, rewrite};
 use crate::graph::{Graph, NodeId, Op};
 
@@ -35,20 +37,37 @@ pub fn simplify(
     ranges: &[Option<(f64, f64)>],
     options: &SimplifyOptions,
 ) -> (Graph, Vec<NodeId>) {
-    let _ = ranges;
     let mut best = lower_powers(graph, outputs);
-    if options.level == 0 || options.math == Math::Strict {
+    if options.level == 0 {
         return best;
     }
     let is_scalar = |id: &NodeId| matches!(best.0.op(*id), Op::Scalar(_)) && best.0.nnz(*id) == 1;
     let n_operations = best.0.ids().filter(is_scalar).count();
     let searched = options.level >= 2 && n_operations <= MAX_SEARCHED;
+    let mut starts = vec![(graph.clone(), outputs.to_vec())];
+    if searched {
+        let bounds = Bounds {
+            n_iterations: if options.level == 2 { 4 } else { 8 },
+            growth: if options.level == 2 { 4 } else { 8 },
+            reassociate: options.math != Math::Strict,
+        };
+        let rules = compile(built_in(), options.math);
+        starts.push(saturate(graph, outputs, ranges, &rules, bounds));
+    }
     let mut least = cost(&best.0, &best.1);
-    for variant in variants(searched) {
-        let candidate = rewrite(graph, outputs, variant, built_in());
+    let mut keep_cheaper = |candidate: (Graph, Vec<NodeId>)| {
         let cost = cost(&candidate.0, &candidate.1);
         if cost < least {
             (best, least) = (candidate, cost);
+        }
+    };
+    for (graph, outputs) in &starts {
+        keep_cheaper(lower_powers(graph, outputs));
+        if options.math == Math::Strict {
+            continue;
+        }
+        for variant in variants(searched) {
+            keep_cheaper(rewrite(graph, outputs, variant, built_in()));
         }
     }
     best
@@ -64,4 +83,92 @@ fn variants(searched: bool) -> Vec<Variant> {
         return vec![variant(0, false, 32)];
     }
     vec![variant(0, false, 256), variant(0, true, 256), variant(8, false, 256)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::scalar::ScalarOp;
+    use crate::sparsity::Pattern;
+    use crate::syntax::formula::{FormulaOp, parse_pattern};
+
+    fn build(text: &str) -> (Graph, NodeId) {
+        let mut graph = Graph::new();
+        let mut stack = Vec::new();
+        for op in parse_pattern(text).unwrap().ops {
+            let node = match op {
+                FormulaOp::Number(v) => graph.constant(v),
+                FormulaOp::Var(name) => {
+                    let k = usize::from(name.as_bytes()[0] - b'a');
+                    graph.input(k, Pattern::scalar())
+                }
+                FormulaOp::Apply { name, n_args } => {
+                    let args = stack.split_off(stack.len() - usize::from(n_args));
+                    graph.scalar(ScalarOp::from_name(&name).unwrap(), &args)
+                }
+                FormulaOp::Arg(_) | FormulaOp::Result => unreachable!(),
+            };
+            stack.push(node);
+        }
+        (graph, stack[0])
+    }
+
+    /// Cost of `text` after simplification with all inputs in `range`.
+    fn cost_of(text: &str, range: Option<(f64, f64)>, math: Math) -> u64 {
+        let (graph, root) = build(text);
+        let options = SimplifyOptions { level: 2, math };
+        let (graph, roots) = simplify(&graph, &[root], &[range; 26], &options);
+        cost(&graph, &roots)
+    }
+
+    fn same(left: &str, right: &str) {
+        let real = |text| cost_of(text, None, Math::Real);
+        assert_eq!(real(left), real(right), "{left} against {right}");
+    }
+
+    #[test]
+    fn rules_and_polynomials_work_together() {
+        same("log(exp(x + y))", "x + y");
+        same("sqrt((x + y)^2)", "abs(x + y)");
+        same("x * (sin(y)^2 + cos(y)^2)", "x");
+        same("a * b + a * c - a * (b + c)", "0");
+        same("exp(x) / (1 + exp(x)) + 1 / (1 + exp(x))", "1");
+        same("(a + b - c) - (b - c)", "a");
+        same("2 * x + 3 * x", "5 * x");
+        same("x^2 * x^3 / x^4", "x");
+        same("a / d + b / d", "(a + b) / d");
+        same("sqrt(x)^3 / sqrt(x)", "x");
+        same("max(x, min(x, y))", "x");
+        same("sin(a - b) + sin(b - a)", "0");
+        same("1 - sin(x)^2", "cos(x)^2");
+        same("select(x < y, a * b, a * c)", "a * select(x < y, b, c)");
+    }
+
+    #[test]
+    fn conditions_need_proof() {
+        let abs = |range| cost_of("abs(x)", range, Math::Real);
+        assert_eq!(abs(None), 1);
+        assert_eq!(abs(Some((-1.0, 1.0))), 1);
+        assert_eq!(abs(Some((0.0, 1.0))), 0);
+        assert_eq!(cost_of("sqrt(x^2)", Some((0.5, 2.0)), Math::Real), 0);
+    }
+
+    #[test]
+    fn strict_keeps_every_bit() {
+        assert_eq!(cost_of("(a + b) - b", None, Math::Strict), 2);
+        assert_eq!(cost_of("a * b + a * c", None, Math::Strict), 3);
+        assert_eq!(cost_of("abs(abs(x))", None, Math::Strict), 1);
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_run() {
+        let text = "exp(a * b + a * c) / (1 + exp(a * b + a * c)) + sin(a * b) * cos(a * b + d)";
+        let (graph, root) = build(text);
+        let options = SimplifyOptions { level: 3, math: Math::Real };
+        let first = simplify(&graph, &[root], &[], &options);
+        for _ in 0..3 {
+            let again = simplify(&graph, &[root], &[], &options);
+            assert_eq!(first.0.hash(first.1[0]), again.0.hash(again.1[0]));
+        }
+    }
 }
