@@ -399,18 +399,26 @@ impl Collector<'_> {
             };
         }
         let Some(first) = terms.first() else { return Term::constant(0.0) };
-        let same = terms.iter().all(|t| t.coefficient.abs() == first.coefficient.abs());
-        let scale = if same { first.coefficient } else { 1f64.copysign(first.coefficient) };
+        let magnitude = first.coefficient.abs();
+        let same = terms.iter().all(|t| t.coefficient.abs() == magnitude);
+        let scale = if same { magnitude } else { 1.0 };
         for term in &mut terms {
-            // Exact: a sign, or a number divided by itself.
+            // Exact: divided by 1 or by its own magnitude.
             term.coefficient /= scale;
         }
-        let v = self.interned_sum(terms);
-        Term { coefficient: scale, monomial: Monomial::power_of(v, 1) }
+        // A sum that exists with the other sign is used; a new one keeps its signs, and with them
+        // that of a zero.
+        let mut negated = terms.clone();
+        negated.iter_mut().for_each(|t| t.coefficient = -t.coefficient);
+        let (v, sign) = match self.sums.get(&sum_key(&negated)) {
+            Some(&v) if !self.sums.contains_key(&sum_key(&terms)) => (v, -1.0),
+            _ => (self.interned_sum(terms), 1.0),
+        };
+        Term { coefficient: sign * scale, monomial: Monomial::power_of(v, 1) }
     }
 
     fn interned_sum(&mut self, terms: Vec<Term>) -> Var {
-        let key = terms.iter().map(|t| (t.coefficient.to_bits(), t.monomial.clone())).collect();
+        let key = sum_key(&terms);
         if let Some(&v) = self.sums.get(&key) {
             return v;
         }
@@ -467,4 +475,8 @@ impl Collector<'_> {
         let args = args.iter().map(|&a| self.var_of_node(a)).collect();
         Term::var(self.system.push(Def::Opaque { node, args }))
     }
+}
+
+fn sum_key(terms: &[Term]) -> Vec<(u64, Monomial)> {
+    terms.iter().map(|t| (t.coefficient.to_bits(), t.monomial.clone())).collect()
 }

@@ -25,6 +25,9 @@ use crate::ops::scalar::ScalarOp;
 pub struct Search {
     /// Sums of more terms are split by their most frequent factors first.
     pub longest_sum: usize,
+    /// Whether taking a coefficient out of two terms counts as a saving. It does not where the
+    /// products of coefficients and variables are shared anyway.
+    pub coefficients: bool,
     /// Different seeds explore different orders among equal candidates.
     pub seed: u64,
 }
@@ -354,20 +357,21 @@ impl Factoring {
         });
         let hashes = [a.hash.wrapping_sub(common_hash), b.hash.wrapping_sub(common_hash)];
         let n = normalize(hashes, [a.term.coefficient, b.term.coefficient]);
+        let weight = u32::from(self.search.coefficients);
         let before = a.term.monomial.n_products()
             + b.term.monomial.n_products()
-            + u32::from(a.term.is_scaled())
-            + u32::from(b.term.is_scaled())
+            + weight * u32::from(a.term.is_scaled())
+            + weight * u32::from(b.term.is_scaled())
             + 1;
         // The cofactor times the divisor: one product for each factor.
-        let after = common_degree + u32::from(n.scale.abs() != 1.0);
+        let after = common_degree + weight * u32::from(n.scale.abs() != 1.0);
         let saved = before as i32 - after as i32;
         let [first, second] = if n.swapped { [j, i] } else { [i, j] };
         let id = self.occurrences.len() as u32;
         let divisor = self.divisors.entry(n.key).or_insert_with(|| {
             // What the divisor itself costs, unless it exists.
             let part = |m: &Monomial| m.degree().saturating_sub(common_degree).saturating_sub(1);
-            let scaled = n.coefficients.iter().filter(|c| c.abs() != 1.0).count() as u32;
+            let scaled = weight * n.coefficients.iter().filter(|c| c.abs() != 1.0).count() as u32;
             let constant = u32::from(hashes.contains(&0) && scaled > 0);
             let cost = 1 + part(&a.term.monomial) + part(&b.term.monomial) + scaled - constant;
             let cost = if self.known.contains_key(&n.key) { 0 } else { cost as i32 };
@@ -462,6 +466,7 @@ impl Factoring {
 
     /// Operations saved by making the divisor a variable at all these places.
     fn gain(&self, found: &[(u32, u32)], parts: &[Term; 2], key: u64) -> i32 {
+        let weight = i32::from(self.search.coefficients);
         let known = self.value_of(key);
         // Products that vanish, and those that are new.
         let mut removed: FxHashMap<u64, (u32, u32)> = FxHashMap::default();
@@ -506,9 +511,9 @@ impl Factoring {
             }
         }
         for (hash, n) in &removed_scaled {
-            gain += i32::from(all_gone(&self.n_products, hash, *n));
+            gain += weight * i32::from(all_gone(&self.n_products, hash, *n));
         }
-        gain -= added.values().sum::<u32>() as i32 + added_scaled.len() as i32;
+        gain -= added.values().sum::<u32>() as i32 + weight * added_scaled.len() as i32;
         if known.is_none() {
             gain -= 1;
             for part in parts {
@@ -518,7 +523,7 @@ impl Factoring {
                 if !remains {
                     gain -= part.monomial.n_products() as i32;
                 }
-                gain -= i32::from(part.is_scaled());
+                gain -= weight * i32::from(part.is_scaled());
             }
         }
         gain

@@ -75,14 +75,27 @@ pub fn simplify(
 
 /// The ways of the polynomial stage that are tried.
 fn variants(searched: bool) -> Vec<Variant> {
-    let variant = |shared_sum, distribute, longest_sum| Variant {
-        flattening: Flattening { shared_sum, distribute },
-        search: Search { longest_sum, seed: 0 },
+    let plain = Variant {
+        flattening: Flattening { shared_sum: 0, distribute: false },
+        search: Search { longest_sum: 32, coefficients: true, seed: 0 },
+        products_first: false,
     };
     if !searched {
-        return vec![variant(0, false, 32)];
+        return vec![plain];
     }
-    vec![variant(0, false, 256), variant(0, true, 256), variant(8, false, 256)]
+    let mut all = Vec::new();
+    for (shared_sum, distribute) in [(0, false), (0, true), (8, false), (8, true)] {
+        for products_first in [false, true] {
+            all.push(Variant {
+                flattening: Flattening { shared_sum, distribute },
+                search: Search { longest_sum: 256, coefficients: true, seed: 0 },
+                products_first,
+            });
+        }
+    }
+    let search = Search { coefficients: false, ..all[0].search };
+    all.push(Variant { search, ..all[0] });
+    all
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub fn cost(graph: &Graph, outputs: &[NodeId]) -> u64 {
 pub struct Variant {
     pub flattening: Flattening,
     pub search: Search,
+    /// Whether common products are sought before common factors too.
+    pub products_first: bool,
 }
 
 /// The graph in the form that one variant gives it.
@@ -36,7 +38,9 @@ pub fn rewrite(
     rules: &RuleSet,
 ) -> (Graph, Vec<NodeId>) {
     let system = collect(graph, outputs, variant.flattening, rules);
+    let seed = variant.search.seed;
+    let system = if variant.products_first { share_products(system, seed) } else { system };
     let system = factor(system, variant.search);
-    let system = share_products(system, variant.search.seed);
+    let system = share_products(system, seed);
     emit(&system, graph)
 }
