@@ -132,7 +132,9 @@ impl Lowerer<'_> {
         let id = self.find(name)?;
         let module = self.frames[self.current].module;
         let declared = self.bindings[id.0 as usize].span;
-        let too_early = declared.file == span.file
+        // Only a `fn`, which is lowered where it is called, can find a name of the file too early.
+        let too_early = self.modules[module].names.get(name) == Some(&id)
+            && declared.file == span.file
             && declared.start > span.start
             && !self.modules[module].dims.contains_key(name);
         if too_early {
