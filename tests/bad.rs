@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nablac::graph::evaluate;
 use nablac::lower::{LowerOptions, lower};
-use nablac::syntax::{Code, Diagnostic, SourceMap, render_all};
+use nablac::syntax::{Code, Diagnostic, FileId, SourceMap, parse, render_all};
 
 fn load(base: &str, path: &str) -> Result<(String, String), String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad");
@@ -60,7 +60,12 @@ fn messages_are_as_expected() {
     for file in files() {
         let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
-        let (found, sources) = diagnose(name, &text);
+        let (mut found, sources) = diagnose(name, &text);
+        // What is wrong with the text alone comes first; the rest may follow from it.
+        let (_, of_text) = parse(&text, FileId(0));
+        if of_text.iter().any(Diagnostic::is_error) {
+            found = of_text;
+        }
         let drawn = render_all(&found, &sources, false);
         match code_of(&file) {
             // Codes from E0500 on belong to evaluation.

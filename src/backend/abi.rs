@@ -148,6 +148,31 @@ impl Failure {
     }
 }
 
+/// Why a function could not be made ready for evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineError {
+    /// The engine cannot run on this machine; says why.
+    Host(String),
+    /// Functions call each other deeper than the engine supports.
+    CallDepth { depth: usize, limit: usize },
+    /// The machine is out of memory, or there is a mistake in this program.
+    Internal(String),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EngineError::Host(reason) => write!(f, "this machine is not supported: {reason}"),
+            EngineError::CallDepth { depth, limit } => {
+                write!(f, "calls are nested {depth} deep, the limit is {limit}")
+            }
+            EngineError::Internal(reason) => write!(f, "internal error: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
 /// Why an evaluation gave no result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EvalError {
@@ -262,7 +287,7 @@ pub(crate) fn check_ports(
 
 /// Where each result lies in work memory, from `first` on, when it is not wanted and yet touched by
 /// instructions outside its [`Inst::IfWanted`] regions; and the end of that memory.
-pub(crate) fn place_unwanted(kernel: &Kernel, first: usize) -> (Vec<usize>, usize) {
+pub(crate) fn place_unwanted(kernel: &Kernel, first: usize) -> (Vec<Option<usize>>, usize) {
     let mut touched = vec![false; kernel.res.len()];
     let mut wanted = None;
     let mut touch = |addr: u32, wanted: Option<u32>| {
@@ -290,7 +315,7 @@ pub(crate) fn place_unwanted(kernel: &Kernel, first: usize) -> (Vec<usize>, usiz
     let places = kernel.res.iter().zip(touched).map(|(port, touched)| {
         let place = end;
         end += if touched { port.nnz } else { 0 };
-        place
+        touched.then_some(place)
     });
     (places.collect(), end)
 }

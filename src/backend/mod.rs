@@ -4,3 +4,4 @@ pub mod abi;
 pub mod c;
 mod external;
 pub mod interp;
+pub mod jit;

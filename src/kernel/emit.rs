@@ -140,11 +140,8 @@ impl Emitter {
             }
             (Elements::Table { table, start }, None) => {
                 // Only reached with a constant start: windows of such views are copied first.
-                let direct: Vec<u32> = view
-                    .select
-                    .iter()
-                    .map(|e| table[(e as i64 + start.offset) as usize])
-                    .collect();
+                let direct: Vec<u32> =
+                    view.select.iter().map(|e| table[(e as i64 + start.offset) as usize]).collect();
                 let table = self.table(&direct.into());
                 tables.push(Lookup { table, index: at.0.clone() });
             }

@@ -89,12 +89,10 @@ impl Builder {
                 (ArgMode::Iteration { base, step }, _) => {
                     let mut value: Option<Val> = None;
                     for &(counter, stride) in &iteration.terms {
-                        let first = if value.is_none() { base + step * iteration.offset } else { 0 };
-                        let part = self.emitter.counter(
-                            counter,
-                            first as f64,
-                            (step * stride) as f64,
-                        );
+                        let first =
+                            if value.is_none() { base + step * iteration.offset } else { 0 };
+                        let part =
+                            self.emitter.counter(counter, first as f64, (step * stride) as f64);
                         value = Some(match value {
                             Some(v) => {
                                 self.emitter.apply(crate::ops::scalar::ScalarOp::Add, &[v, part])
@@ -213,12 +211,7 @@ impl Builder {
     }
 
     /// A loop without state; gives the reduced results.
-    fn map(
-        &mut self,
-        spec: &LoopSpec,
-        args: &[Place],
-        windows: &[Option<Written>],
-    ) -> Vec<Place> {
+    fn map(&mut self, spec: &LoopSpec, args: &[Place], windows: &[Option<Written>]) -> Vec<Place> {
         let reductions = reductions(spec);
         if reductions.is_empty() {
             let poll = spec.n >= POLL_TRIPS || spec.body.size() > UNROLL_NODES;

@@ -2,11 +2,14 @@
 
 mod build;
 pub mod calls;
+pub mod count;
 mod emit;
 pub mod ir;
 mod loops;
 mod nodes;
 mod place;
+pub mod print;
 mod reduce;
+pub mod verify;
 
 pub use build::build;

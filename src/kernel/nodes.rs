@@ -52,8 +52,7 @@ impl Builder {
             }
             Op::Call => {
                 if let Some(callee) = graph.callee(id) {
-                    let args: Vec<Place> =
-                        graph.args(id).iter().map(|&a| frame.place(a)).collect();
+                    let args: Vec<Place> = graph.args(id).iter().map(|&a| frame.place(a)).collect();
                     let results = self.call(callee, &args, &vec![None; callee.outputs.len()]);
                     frame.results.insert(id, results);
                 }
@@ -126,8 +125,7 @@ impl Builder {
         let group = self.fused(frame, id);
         let n = frame.graph.nnz(id);
         let target = self.target(frame, id);
-        let (counter, _) =
-            self.emitter.begin_loop(super::ir::Trip::Const(n as u64), false, &[]);
+        let (counter, _) = self.emitter.begin_loop(super::ir::Trip::Const(n as u64), false, &[]);
         let v = self.fused_value(frame, &group, &At::counter(counter));
         self.emitter.store(&target, &At::counter(counter), v);
         self.emitter.end_loop(counter, &[]);
@@ -164,7 +162,11 @@ impl Builder {
             Place::Uniform(v) => Place::Uniform(v),
             Place::Same(v) => Place::Same(v),
             Place::Values(values) if values.len() == 1 => {
-                if map.len() == 1 { Place::Values(values) } else { Place::Same(values[0]) }
+                if map.len() == 1 {
+                    Place::Values(values)
+                } else {
+                    Place::Same(values[0])
+                }
             }
             Place::Values(values) => Place::Values(map.iter().map(|k| values[k]).collect()),
             Place::View(view) if map.len() == 1 => {
@@ -203,9 +205,7 @@ impl Builder {
     fn concat(&mut self, frame: &Frame, id: NodeId) -> Place {
         let graph = frame.graph;
         let parts = graph.args(id);
-        let short = |&a: &NodeId| {
-            matches!(frame.place(a), Place::Values(_)) || graph.nnz(a) <= 4
-        };
+        let short = |&a: &NodeId| matches!(frame.place(a), Place::Values(_)) || graph.nnz(a) <= 4;
         if parts.iter().all(short) {
             let mut values = Vec::with_capacity(graph.nnz(id));
             for &a in parts {

@@ -157,7 +157,12 @@ impl View {
         Some(view)
     }
 
-    fn table_window(&self, origins: &Arc<[u32]>, map: &IndexMap, iteration: &Affine) -> Option<View> {
+    fn table_window(
+        &self,
+        origins: &Arc<[u32]>,
+        map: &IndexMap,
+        iteration: &Affine,
+    ) -> Option<View> {
         let Elements::Stride(s) = self.elements else { return None };
         let (start, stride) = one_counter(&self.select)?;
         let scaled: Vec<u32> = origins

@@ -225,7 +225,11 @@ impl Lowerer<'_> {
                 let follows_target =
                     matches!(kind, Derivative::Gradient | Derivative::Vjp | Derivative::Hvp);
                 let is_one_listed = targets.is_list && wrt.len() == 1;
-                Some(if follows_target && is_one_listed { column(self.graph(), node) } else { node })
+                Some(if follows_target && is_one_listed {
+                    column(self.graph(), node)
+                } else {
+                    node
+                })
             }
             Err(error) => {
                 let (code, message) = match &error {

@@ -34,6 +34,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
+pub use declare::fitted;
 use frame::{Frame, FrameKind};
 use function::Function;
 use int::{Counter, Int};

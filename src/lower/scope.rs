@@ -132,8 +132,9 @@ impl Lowerer<'_> {
         let id = self.find(name)?;
         let module = self.frames[self.current].module;
         let declared = self.bindings[id.0 as usize].span;
-        // Only a `fn`, which is lowered where it is called, can find a name of the file too early.
-        let too_early = self.modules[module].names.get(name) == Some(&id)
+        // Local names are declared as they come; that of a comprehension stands behind its value.
+        let of_module = self.modules[module].names.get(name) == Some(&id);
+        let too_early = of_module
             && declared.file == span.file
             && declared.start > span.start
             && !self.modules[module].dims.contains_key(name);

@@ -127,9 +127,8 @@ impl Expansion<'_> {
                 let Some(map) = graph.map(id) else { return source };
                 let scalars =
                     source.scalars.as_ref().map(|s| map.iter().map(|k| s[k]).collect::<Rc<[_]>>());
-                let whole = source
-                    .whole
-                    .map(|w| self.to.gather(w, map.clone(), graph.pattern(id).clone()));
+                let whole =
+                    source.whole.map(|w| self.to.gather(w, map.clone(), graph.pattern(id).clone()));
                 Value { whole, scalars }
             }
             Op::Scatter if n <= SMALL || value(args[0]).scalars.is_some() => {
@@ -145,9 +144,7 @@ impl Expansion<'_> {
             }
             Op::Concat
                 if n <= SMALL
-                    || args
-                        .iter()
-                        .all(|&a| graph.nnz(a) == 1 || value(a).scalars.is_some()) =>
+                    || args.iter().all(|&a| graph.nnz(a) == 1 || value(a).scalars.is_some()) =>
             {
                 let mut scalars = Vec::with_capacity(n);
                 for &a in args {
@@ -198,7 +195,9 @@ impl Expansion<'_> {
                 None => NodeId(0),
             })
             .collect();
-        Value::of_whole(visit::copy_node(graph, id, &mut self.to, &args))
+        // A copy that folded to fewer nonzeros keeps the numbers of the old ones.
+        let copy = visit::copy_node(graph, id, &mut self.to, &args);
+        Value::of_whole(self.to.project(copy, graph.pattern(id)))
     }
 
     /// Results of a call, loop or conditional.
@@ -243,9 +242,7 @@ impl Expansion<'_> {
     fn scalar(&mut self, value: &Value, k: usize) -> NodeId {
         match (&value.scalars, value.whole) {
             (Some(scalars), _) => scalars[k],
-            (None, Some(whole)) => {
-                self.to.gather(whole, IndexMap::range(k, 1), Pattern::scalar())
-            }
+            (None, Some(whole)) => self.to.gather(whole, IndexMap::range(k, 1), Pattern::scalar()),
             (None, None) => self.to.zero(1, 1),
         }
     }

@@ -54,6 +54,8 @@ pub struct Builder<'source> {
     pub diagnostics: Vec<Diagnostic>,
     /// The depth of each expression.
     depths: Vec<u32>,
+    /// Whether the statement at hand has been found too deep, which is said once.
+    is_too_deep: bool,
     names: FxHashMap<&'source str, Arc<str>>,
 }
 
@@ -73,12 +75,14 @@ impl<'source> Builder<'source> {
             ast: Ast { file, ..Ast::default() },
             diagnostics: Vec::new(),
             depths: Vec::new(),
+            is_too_deep: false,
             names: FxHashMap::default(),
         }
     }
 
-    /// The present state.
-    pub fn checkpoint(&self) -> Checkpoint {
+    /// The present state, before a statement is parsed.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        self.is_too_deep = false;
         Checkpoint { n_exprs: self.ast.exprs.len(), n_diagnostics: self.diagnostics.len() }
     }
 
@@ -101,6 +105,12 @@ impl<'source> Builder<'source> {
     pub fn token_text(&self, at: usize) -> &'source str {
         let token = self.tokens.get(at);
         token.map_or("", |token| &self.source[token.start as usize..token.end as usize])
+    }
+
+    /// Where the line that holds a byte ends.
+    pub fn line_end(&self, at: u32) -> u32 {
+        let rest = &self.source[at as usize..];
+        at + rest.find('\n').unwrap_or(rest.len()) as u32
     }
 
     /// The span of the tokens from `start` to before `end`.
@@ -133,8 +143,8 @@ impl<'source> Builder<'source> {
 
     pub(super) fn number(&mut self, at: usize) -> ExprId {
         // The lexer has reported what is no number.
-        let value = self.token_text(at).parse().unwrap_or(f64::NAN);
-        self.expr(Expr::Number(value), at, at + 1)
+        let value = self.token_text(at).parse().map_or(Expr::Error, Expr::Number);
+        self.expr(value, at, at + 1)
     }
 
     pub(super) fn expr(&mut self, expr: Expr, start: usize, end: usize) -> ExprId {
@@ -144,14 +154,11 @@ impl<'source> Builder<'source> {
         if depth < MAX_DEPTH {
             return self.push(expr, span, depth);
         }
-        self.report(
-            Diagnostic::new(
-                Code::NestedTooDeeply,
-                span,
-                format!("the expression is nested more than {MAX_DEPTH} deep"),
-            )
-            .help("name parts of the formula with `let`"),
-        );
+        if !std::mem::replace(&mut self.is_too_deep, true) {
+            let message = format!("the expression is nested more than {MAX_DEPTH} deep");
+            let diagnostic = Diagnostic::new(Code::NestedTooDeeply, span, message);
+            self.report(diagnostic.help("name parts of the formula with `let`"));
+        }
         self.push(Expr::Error, span, 0)
     }
 
@@ -402,7 +409,7 @@ impl<'source> Builder<'source> {
     fn missing_result(&mut self, span: Span) {
         self.report(
             Diagnostic::new(Code::BlockResult, span, "the block ends without a result")
-                .help("the last line of a block is an expression, its result"),
+                .help("the last line is an expression; one that begins with `-` stands in `(...)`"),
         );
     }
 

@@ -238,7 +238,7 @@ mod tests {
             expect!["x 0 lt/2 1 x 1 gt/2 2 3.141592653589793 select/3 select/3"],
         );
         check("x and not z or w", expect!["x z not/1 and/2 w or/2"]);
-        check("x +", expect!["in `x +`: unexpected the end of the statement at 3"]);
+        check("x +", expect!["in `x +`: the statement is not complete at 3"]);
         check("x'", expect!["in `x'`: a formula has only scalar operations"]);
         check("f(x, order = 2)", expect!["in `f(x, order = 2)`: `f` takes no option `order`"]);
     }

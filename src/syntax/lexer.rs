@@ -148,12 +148,17 @@ impl<'source> Lexer<'source> {
     fn push(&mut self, kind: TokenKind, start: usize) {
         if let Some(newline) = self.pending_newline.take()
             && !self.in_round_or_square()
-            && self.previous.ends_statement()
-            && kind.begins_statement()
+            && (self.previous.ends_statement() && kind.begins_statement() || self.restarts(kind))
         {
             self.emit(TokenKind::Newline, newline, newline);
         }
         self.emit(kind, start, self.at);
+    }
+
+    /// Whether a statement begins although the one before is not complete.
+    fn restarts(&self, kind: TokenKind) -> bool {
+        use TokenKind::{Extern, LeftBrace, Newline};
+        kind.is_statement_word() && !matches!(self.previous, Newline | LeftBrace | Extern)
     }
 
     fn emit(&mut self, kind: TokenKind, start: usize, end: usize) {
@@ -199,10 +204,13 @@ impl<'source> Lexer<'source> {
                 !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
             });
             diagnostic = if malformed {
-                let digits = shorten(number.trim_end_matches('.'));
-                diagnostic.help(format!(
-                    "there are digits on both sides of the point: write `{digits}.0`"
-                ))
+                let digits = shorten(number.split('.').next().unwrap_or(number));
+                let is_exponent = trailing.is_empty() || number.contains('e');
+                diagnostic.help(if is_exponent {
+                    format!("there are digits on both sides of the point: `{digits}.0`")
+                } else {
+                    format!("a range is `{digits}..{}`", shorten(trailing))
+                })
             } else if exponent || trailing == "E" {
                 diagnostic.help(format!(
                     "write the exponent with a small `e`: `{}`",

@@ -27,7 +27,12 @@ impl<'a, 'source> Mistake<'a, 'source> {
             at,
             found: kind(at),
             previous: at.checked_sub(1).and_then(kind).unwrap_or(TokenKind::BeginStatement),
-            expected: expected.iter().map(|text| text.trim_matches('"')).collect(),
+            // The only terminal that is escaped is the backslash.
+            expected: expected
+                .iter()
+                .map(|text| text.trim_matches('"'))
+                .map(|text| if text.starts_with('\\') { "\\" } else { text })
+                .collect(),
         }
     }
 
@@ -38,11 +43,10 @@ impl<'a, 'source> Mistake<'a, 'source> {
     fn found_text(&self) -> String {
         let text = self.builder.token_text(self.at);
         match self.found {
-            None => "the end of the statement".to_string(),
-            Some(TokenKind::Newline) => "the end of the line".to_string(),
             Some(TokenKind::Text) => "a text".to_string(),
             Some(_) if !text.is_empty() && text.len() <= 30 => format!("`{text}`"),
             Some(kind) => kind.to_string(),
+            None => String::new(),
         }
     }
 
@@ -60,6 +64,11 @@ impl<'a, 'source> Mistake<'a, 'source> {
         if self.previous == TokenKind::BeginStatement {
             return self.not_a_statement(name);
         }
+        let begins_line = matches!(self.previous, TokenKind::LeftBrace | TokenKind::Newline);
+        if begins_line && self.found.is_some_and(TokenKind::is_statement_word) {
+            let message = format!("`{name}` does not belong into this block");
+            return self.new_diagnostic(Code::NotAStatement, message);
+        }
         if let Some(found) = self.found
             && found.is_reserved()
             && self.expects("name")
@@ -73,8 +82,12 @@ impl<'a, 'source> Mistake<'a, 'source> {
         if let Some(diagnostic) = self.slice().or_else(|| self.missing_comma()) {
             return diagnostic;
         }
-        let diagnostic =
-            self.new_diagnostic(Code::UnexpectedToken, format!("unexpected {}", self.found_text()));
+        let message = match self.found {
+            None => "the statement is not complete".to_string(),
+            Some(TokenKind::Newline) => "the line is not complete".to_string(),
+            Some(_) => format!("unexpected {}", self.found_text()),
+        };
+        let diagnostic = self.new_diagnostic(Code::UnexpectedToken, message);
         let diagnostic = diagnostic.label(format!("expected {}", self.expectation()));
         match self.help() {
             Some(help) => diagnostic.help(help),
@@ -109,6 +122,11 @@ impl<'a, 'source> Mistake<'a, 'source> {
                  output, root, ode, minimise, subject to or test",
             ),
         }
+    }
+
+    /// The word that begins the statement.
+    fn statement(&self) -> Option<TokenKind> {
+        self.builder.tokens.get(1).map(|token| token.kind)
     }
 
     fn innermost_bracket(&self) -> Option<TokenKind> {
@@ -158,7 +176,7 @@ impl<'a, 'source> Mistake<'a, 'source> {
         let previous = self.builder.token_text(self.at - 1);
         let text = self.builder.token_text(self.at);
         let diagnostic = self.new_diagnostic(Code::MissingComma, message);
-        Some(if previous.len() + text.len() <= 30 {
+        Some(if previous.len() + text.len() <= 30 && found.is_word() {
             diagnostic.help(format!("write `{previous}, {text}`, or put an operator between them"))
         } else {
             diagnostic
@@ -173,6 +191,8 @@ impl<'a, 'source> Mistake<'a, 'source> {
         let mut parts: Vec<String> = Vec::new();
         if self.expects("+") {
             parts.push("an operator".to_string());
+        } else if self.expects("<") && self.expects("==") {
+            parts.push("a comparison".to_string());
         }
         let operators = [
             "+", "-", "*", "/", ".*", "./", "\\", "^", ".^", "<", "<=", ">", ">=", "==", "!=",
@@ -191,6 +211,7 @@ impl<'a, 'source> Mistake<'a, 'source> {
                 }
                 word if words_as_names.contains(&word) => self.expects("name"),
                 "bad" | "bad line" => true,
+                "<" | "<=" | ">" | ">=" | "==" | "!=" => self.expects("<"),
                 operator => self.expects("+") && operators.contains(&operator),
             };
             if !hidden {
@@ -211,12 +232,19 @@ impl<'a, 'source> Mistake<'a, 'source> {
     fn help(&self) -> Option<&'static str> {
         let found = self.found?;
         let expects_value = self.expects("number");
+        let after_point = || self.builder.token_text(self.at - 1).split_once('.').is_some();
         Some(match found {
+            _ if self.expects("..") && self.previous == TokenKind::Number && after_point() => {
+                "a range is written with two points: `a..b`"
+            }
             TokenKind::Plus if expects_value => "there is no unary `+`",
             TokenKind::If | TokenKind::Fold | TokenKind::Scan if expects_value => {
                 "as an operand it stands in parentheses"
             }
             TokenKind::Assign if self.expects("==") => "`==` compares, `=` only declares",
+            TokenKind::Assign if self.statement() == Some(TokenKind::Input) => {
+                "only a `param` has a default"
+            }
             TokenKind::Equal if self.expects("=") => "`=` declares, `==` compares",
             TokenKind::LeftParenthesis if self.previous.ends_value() => {
                 "only a name can be called; a product needs its `*`"

@@ -165,7 +165,10 @@ impl<'source> Parser<'source> {
     /// Whether the lexer has reported a mistake in the line, which then explains this one.
     fn has_lexical_error(&self, start: usize, end: usize, at: usize) -> bool {
         let span = self.builder.span(start, end);
-        let until = self.builder.span(at, at + 1).end.min(span.end);
+        let until = match self.builder.tokens.get(at) {
+            Some(token) => token.end,
+            None => self.builder.line_end(span.end),
+        };
         let from = self.lexical.partition_point(|d| d.primary.span.start < span.start);
         self.lexical[from..]
             .iter()

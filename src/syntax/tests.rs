@@ -3,6 +3,14 @@
 use super::*;
 use std::path::PathBuf;
 
+mod bad;
+mod declarations;
+mod expressions;
+mod formatting;
+mod hostile;
+mod lexical;
+mod recovery;
+
 /// The folder of shared programs; it must be there in CI.
 fn shared_programs() -> Option<Vec<(String, String)>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/programs");
@@ -33,4 +41,23 @@ fn shared_programs_parse_without_a_message() {
         assert!(diagnostics.is_empty(), "{}", render_all(&diagnostics, &sources, false));
         assert!(ast.statements.len() > 3);
     }
+}
+
+/// The tree of a program, and its messages in short.
+fn summary(text: &str) -> String {
+    let (ast, diagnostics) = parse(text, FileId(0));
+    let mut shown = dump(&ast);
+    for diagnostic in diagnostics {
+        let span = diagnostic.primary.span;
+        let place = text.get(span.start as usize..span.end as usize).unwrap_or("?").escape_debug();
+        shown.push_str(&format!("{} at `{place}`: {}", diagnostic.code.id(), diagnostic.message));
+        if !diagnostic.primary.text.is_empty() {
+            shown.push_str(&format!(" ({})", diagnostic.primary.text));
+        }
+        for help in diagnostic.help {
+            shown.push_str(&format!("; {help}"));
+        }
+        shown.push('\n');
+    }
+    shown
 }

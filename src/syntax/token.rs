@@ -168,6 +168,11 @@ impl TokenKind {
         self.is_statement_word() && !matches!(self, Dim | Let | State | Der | Quad | Expect)
     }
 
+    /// Whether it is written in letters or digits, or is a text.
+    pub fn is_word(self) -> bool {
+        self.is_reserved() || (self.class() == Class::Value && self != TokenKind::Bad)
+    }
+
     /// Whether a value may end with it.
     pub fn ends_value(self) -> bool {
         matches!(self.class(), Class::Value | Class::Close | Class::Suffix)

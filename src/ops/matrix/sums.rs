@@ -13,7 +13,7 @@ use crate::sparsity::{IndexMap, Pattern};
 const MAX_UNROLLED: usize = 8;
 
 /// Longest sequence that is stored instead of being a loop.
-const MAX_STORED: usize = 1 << 20;
+const MAX_STORED: usize = 1 << 16;
 
 /// Adds up the rows: 1 x n_cols, the sum of each column.
 pub fn sum_rows(graph: &mut Graph, x: NodeId) -> NodeId {

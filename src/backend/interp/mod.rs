@@ -4,6 +4,9 @@
 //! after instruction, with a stack of frames for nested calls, so that neither long code nor deep
 //! calls use the machine stack.
 
+mod memory;
+mod unit;
+
 use std::sync::Arc;
 
 use crate::backend::abi::{
@@ -12,8 +15,13 @@ use crate::backend::abi::{
 use crate::backend::external::invoke;
 use crate::graph::External;
 use crate::kernel::calls::Calls;
-use crate::kernel::ir::{AddrId, Affine, Base, Callee, Inst, Kernel, LoopId, Trip, Val};
+use crate::kernel::ir::{AddrId, Callee, Kernel, LoopId};
+use crate::kernel::verify::verify;
 use crate::ops::scalar::{Eval, ScalarOp};
+
+pub use memory::State;
+use memory::{Frame, Pointer, Spaces, Turn, Window, grow, n_slots, resolve, trip};
+use unit::{Op, Unit};
 
 /// The interpreter of one function.
 pub struct Interp {
@@ -24,161 +32,10 @@ pub struct Interp {
     /// The function behind each operation.
     evals: Vec<Eval>,
     /// Where in work memory each result lies when it is computed but not wanted.
-    unwanted: Vec<usize>,
+    unwanted: Vec<Option<usize>>,
     /// Where in work memory arguments and results of externals are copied.
     scratch: usize,
     work_len: usize,
-}
-
-/// What the interpreter keeps between calls; see [`Memory`].
-#[derive(Default)]
-pub struct State {
-    values: Vec<f64>,
-    counters: Vec<Turn>,
-    bases: Vec<Pointer>,
-    frames: Vec<Frame>,
-    /// Carried values on their way from one iteration to the next.
-    scratch: Vec<f64>,
-}
-
-/// A kernel with jumps resolved.
-struct Unit {
-    code: Vec<Op>,
-    constants: Vec<f64>,
-    /// For each loop the place after its end.
-    loop_end: Vec<u32>,
-    /// For each loop whether a carried value is the next value of another one.
-    permutes: Vec<bool>,
-    /// Place of the kernel's first data in [`Interp::data`].
-    data: usize,
-    kernel: Arc<Kernel>,
-}
-
-/// One step of the interpreter.
-#[derive(Copy, Clone)]
-enum Op {
-    Const {
-        dst: Val,
-        index: u32,
-    },
-    /// A load or store at a constant offset.
-    LoadAt {
-        dst: Val,
-        slot: u32,
-        offset: u32,
-    },
-    StoreAt {
-        src: Val,
-        slot: u32,
-        offset: u32,
-    },
-    Load {
-        dst: Val,
-        addr: AddrId,
-    },
-    Store {
-        src: Val,
-        addr: AddrId,
-    },
-    Accumulate {
-        src: Val,
-        addr: AddrId,
-    },
-    Add {
-        dst: Val,
-        a: Val,
-        b: Val,
-    },
-    Sub {
-        dst: Val,
-        a: Val,
-        b: Val,
-    },
-    Mul {
-        dst: Val,
-        a: Val,
-        b: Val,
-    },
-    Div {
-        dst: Val,
-        a: Val,
-        b: Val,
-    },
-    Apply {
-        op: ScalarOp,
-        dst: Val,
-        args: [Val; 3],
-    },
-    Move {
-        dst: Val,
-        src: Val,
-    },
-    Counter {
-        dst: Val,
-        info: u32,
-    },
-    Loop {
-        id: LoopId,
-    },
-    EndLoop {
-        id: LoopId,
-        begin: u32,
-    },
-    /// Jumps when the value is 0.
-    JumpIfZero {
-        value: Val,
-        to: u32,
-    },
-    Jump {
-        to: u32,
-    },
-    JumpUnlessWanted {
-        res: u32,
-        to: u32,
-    },
-    Call {
-        id: u32,
-    },
-    Check {
-        value: Val,
-        id: u32,
-    },
-    Return,
-}
-
-/// Counter and number of iterations of a running loop.
-#[derive(Copy, Clone, Default)]
-struct Turn {
-    counter: u64,
-    trip: u64,
-}
-
-/// A place in one of the memories of an evaluation: 0 is work memory, then come arguments,
-/// results and constant data.
-#[derive(Copy, Clone, Default)]
-struct Pointer {
-    space: u32,
-    offset: usize,
-}
-
-/// A running kernel: where it continues, and its windows of the state.
-#[derive(Copy, Clone)]
-struct Frame {
-    unit: u32,
-    pc: usize,
-    values: usize,
-    counters: usize,
-    bases: usize,
-}
-
-/// All memory an evaluation may touch.
-struct Spaces<'a, 'b> {
-    work: &'a mut [f64],
-    arg: &'a [&'a [f64]],
-    res: &'a mut [Option<&'b mut [f64]>],
-    /// Where results lie that are computed but not wanted, in `work`.
-    unwanted: &'a [usize],
-    data: &'a [Arc<[f64]>],
 }
 
 /// Why a frame stopped.
@@ -195,6 +52,7 @@ impl Interp {
         let mut data = Vec::new();
         let mut units = Vec::with_capacity(calls.kernels.len());
         for kernel in &calls.kernels {
+            debug_assert_eq!(verify(kernel), Ok(()));
             units.push(Unit::new(kernel, data.len()));
             data.extend(kernel.data.iter().cloned());
         }
@@ -508,245 +366,6 @@ impl Interp {
     }
 }
 
-impl Unit {
-    fn new(kernel: &Arc<Kernel>, data: usize) -> Unit {
-        let mut code = Vec::with_capacity(kernel.insts.len() + 1);
-        let mut constants = Vec::new();
-        let mut loop_begin = vec![0; kernel.loops.len()];
-        let mut loop_end = vec![0; kernel.loops.len()];
-        let mut jumps: Vec<usize> = Vec::new();
-        let here = |code: &Vec<Op>| code.len() as u32;
-        let moves = |code: &mut Vec<Op>, id: u32, second: bool| {
-            for &(dst, yes, no) in &kernel.conds[id as usize].phis {
-                code.push(Op::Move { dst, src: if second { no } else { yes } });
-            }
-        };
-        for inst in &kernel.insts {
-            let op = match *inst {
-                Inst::Const { dst, value } => {
-                    constants.push(value);
-                    Op::Const { dst, index: constants.len() as u32 - 1 }
-                }
-                Inst::Load { dst, addr } => match constant_place(kernel, addr) {
-                    Some((slot, offset)) => Op::LoadAt { dst, slot, offset },
-                    None => Op::Load { dst, addr },
-                },
-                Inst::Store { addr, src } => match constant_place(kernel, addr) {
-                    Some((slot, offset)) => Op::StoreAt { src, slot, offset },
-                    None => Op::Store { src, addr },
-                },
-                Inst::Accumulate { addr, src } => Op::Accumulate { src, addr },
-                Inst::Apply { dst, op, args: [a, b, c] } => match op {
-                    ScalarOp::Add => Op::Add { dst, a, b },
-                    ScalarOp::Sub => Op::Sub { dst, a, b },
-                    ScalarOp::Mul => Op::Mul { dst, a, b },
-                    ScalarOp::Div => Op::Div { dst, a, b },
-                    _ => Op::Apply { op, dst, args: [a, b, c] },
-                },
-                Inst::Counter { dst, info } => Op::Counter { dst, info },
-                Inst::Loop { id } => {
-                    loop_begin[id as usize] = here(&code) + 1;
-                    Op::Loop { id }
-                }
-                Inst::EndLoop { id } => {
-                    loop_end[id as usize] = here(&code) + 1;
-                    Op::EndLoop { id, begin: loop_begin[id as usize] }
-                }
-                Inst::If { cond, .. } => {
-                    jumps.push(code.len());
-                    Op::JumpIfZero { value: cond, to: 0 }
-                }
-                Inst::Else { id } => {
-                    moves(&mut code, id, false);
-                    let begin = jumps.pop();
-                    jumps.push(code.len());
-                    let to = here(&code) + 1;
-                    land(&mut code, begin, to);
-                    Op::Jump { to: 0 }
-                }
-                Inst::EndIf { id } => {
-                    moves(&mut code, id, true);
-                    let to = here(&code);
-                    land(&mut code, jumps.pop(), to);
-                    continue;
-                }
-                Inst::IfWanted { res } => {
-                    jumps.push(code.len());
-                    Op::JumpUnlessWanted { res, to: 0 }
-                }
-                Inst::EndWanted => {
-                    let to = here(&code);
-                    land(&mut code, jumps.pop(), to);
-                    continue;
-                }
-                Inst::Call { id } => Op::Call { id },
-                Inst::Check { value, id } => Op::Check { value, id },
-            };
-            code.push(op);
-        }
-        code.push(Op::Return);
-        let permutes = kernel.loops.iter().map(|info| {
-            info.carried.iter().any(|one| info.carried.iter().any(|other| one.next == other.dst))
-        });
-        let permutes = permutes.collect();
-        Unit { code, constants, loop_end, permutes, data, kernel: kernel.clone() }
-    }
-
-    /// The innermost loop around a place in the code.
-    fn loop_around(&self, pc: usize) -> Option<LoopId> {
-        let mut open = Vec::new();
-        for op in &self.code[..pc] {
-            match op {
-                Op::Loop { id } => open.push(*id),
-                Op::EndLoop { .. } => {
-                    open.pop();
-                }
-                _ => {}
-            }
-        }
-        open.pop()
-    }
-}
-
-/// Sets the target of the jump at `from`.
-fn land(code: &mut [Op], from: Option<usize>, target: u32) {
-    if let Some(from) = from
-        && let Op::Jump { to } | Op::JumpIfZero { to, .. } | Op::JumpUnlessWanted { to, .. } =
-            &mut code[from]
-    {
-        *to = target;
-    }
-}
-
-/// The windows of the state that one frame uses.
-struct Window<'a> {
-    values: &'a mut [f64],
-    counters: &'a mut [Turn],
-    bases: &'a [Pointer],
-    scratch: &'a mut Vec<f64>,
-}
-
-impl Window<'_> {
-    fn resolve(&self, kernel: &Kernel, addr: AddrId) -> Pointer {
-        resolve(self.bases, self.counters, kernel, addr)
-    }
-}
-
-impl State {
-    /// Makes room for a frame.
-    fn open(&mut self, frame: &Frame, unit: &Unit) {
-        let kernel = &unit.kernel;
-        grow(&mut self.values, frame.values + kernel.n_values as usize);
-        grow(&mut self.counters, frame.counters + kernel.loops.len());
-        grow(&mut self.bases, frame.bases + n_slots(kernel));
-    }
-
-    fn window(&mut self, frame: &Frame, kernel: &Kernel) -> Window<'_> {
-        Window {
-            values: &mut self.values[frame.values..][..kernel.n_values as usize],
-            counters: &mut self.counters[frame.counters..][..kernel.loops.len()],
-            bases: &self.bases[frame.bases..][..n_slots(kernel)],
-            scratch: &mut self.scratch,
-        }
-    }
-}
-
-impl Pointer {
-    fn after(self, offset: usize) -> Pointer {
-        Pointer { space: self.space, offset: self.offset + offset }
-    }
-}
-
-impl Spaces<'_, '_> {
-    fn read(&self, place: Pointer) -> f64 {
-        let space = place.space as usize;
-        let n_args = self.arg.len();
-        if space == 0 {
-            self.work[place.offset]
-        } else if space <= n_args {
-            self.arg[space - 1][place.offset]
-        } else if space <= n_args + self.res.len() {
-            match &self.res[space - 1 - n_args] {
-                Some(res) => res[place.offset],
-                None => self.work[self.unwanted[space - 1 - n_args] + place.offset],
-            }
-        } else {
-            self.data[space - 1 - n_args - self.res.len()][place.offset]
-        }
-    }
-
-    fn at(&mut self, place: Pointer) -> &mut f64 {
-        match place.space as usize {
-            0 => &mut self.work[place.offset],
-            space => {
-                let idx = space - 1 - self.arg.len();
-                match &mut self.res[idx] {
-                    Some(res) => &mut res[place.offset],
-                    None => &mut self.work[self.unwanted[idx] + place.offset],
-                }
-            }
-        }
-    }
-
-    /// Whether the result that a base slot points to is wanted; a caller wants all results.
-    fn is_wanted(&self, base: Pointer) -> bool {
-        match (base.space as usize).checked_sub(1 + self.arg.len()) {
-            Some(res) => self.res.get(res).is_none_or(|res| res.is_some()),
-            None => true,
-        }
-    }
-}
-
-/// Number of bases a kernel addresses: work memory, arguments, results, constant data.
-fn n_slots(kernel: &Kernel) -> usize {
-    1 + kernel.args.len() + kernel.res.len() + kernel.data.len()
-}
-
-/// Place of a base among those of its frame.
-fn slot(kernel: &Kernel, base: Base) -> usize {
-    match base {
-        Base::Work => 0,
-        Base::Arg(idx) => 1 + idx as usize,
-        Base::Res(idx) => 1 + kernel.args.len() + idx as usize,
-        Base::Data(idx) => 1 + kernel.args.len() + kernel.res.len() + idx as usize,
-    }
-}
-
-/// Base slot and offset of an address that is the same in every iteration.
-fn constant_place(kernel: &Kernel, addr: AddrId) -> Option<(u32, u32)> {
-    let addr = &kernel.addrs[addr as usize];
-    if !addr.index.terms.is_empty() || !addr.tables.is_empty() {
-        return None;
-    }
-    Some((slot(kernel, addr.base) as u32, u32::try_from(addr.index.offset).ok()?))
-}
-
-fn resolve(bases: &[Pointer], counters: &[Turn], kernel: &Kernel, addr: AddrId) -> Pointer {
-    let addr = &kernel.addrs[addr as usize];
-    let mut index = evaluate(&addr.index, counters);
-    for lookup in &addr.tables {
-        let entry = evaluate(&lookup.index, counters) as usize;
-        index += i64::from(kernel.tables[lookup.table as usize][entry]);
-    }
-    bases[slot(kernel, addr.base)].after(index as usize)
-}
-
-fn evaluate(affine: &Affine, counters: &[Turn]) -> i64 {
-    let terms = affine.terms.iter();
-    affine.offset
-        + terms.map(|&(id, stride)| stride * counters[id as usize].counter as i64).sum::<i64>()
-}
-
-fn trip(trip: &Trip, counters: &[Turn]) -> u64 {
-    match trip {
-        Trip::Const(n) => *n,
-        Trip::Rest { limit, total, used } => {
-            let rest = *total as i64 - evaluate(used, counters);
-            (rest.max(0) as u64).min(*limit)
-        }
-    }
-}
-
 /// Numbers that an external takes and gives.
 fn external_len(callee: &Callee) -> usize {
     match callee {
@@ -754,11 +373,5 @@ fn external_len(callee: &Callee) -> usize {
         Callee::External(external) => {
             external.inputs.iter().chain(&external.outputs).map(|pattern| pattern.nnz()).sum()
         }
-    }
-}
-
-fn grow<T: Clone + Default>(memory: &mut Vec<T>, len: usize) {
-    if memory.len() < len {
-        memory.resize(len, T::default());
     }
 }

@@ -1,0 +1,208 @@
+//! Machine code by Cranelift: compiles in microseconds per operation and agrees with the
+//! interpreter to the bit.
+//!
+//! A kernel and all it calls become machine functions ([`plan`] says how many), which are built
+//! and compiled on several threads, then placed into one block of memory that is writable while
+//! it is filled and executable afterwards, never both.
+
+mod address;
+mod compile;
+mod lower;
+mod memory;
+mod plan;
+mod runtime;
+mod translate;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicPtr;
+
+use crate::backend::abi::{
+    Context, Engine, EngineError, EvalError, Memory, Status, check_ports, place_unwanted,
+};
+use crate::kernel::calls::Calls;
+use crate::kernel::ir::{Callee, Kernel};
+use crate::kernel::verify::verify;
+
+use address::Chains;
+use compile::Code;
+use plan::Plan;
+
+/// Compiled machine code of one function.
+pub struct Jit {
+    code: Code,
+    kernels: Vec<Arc<Kernel>>,
+    /// Where in work memory each result lies when it is computed but not wanted.
+    unwanted: Vec<Option<usize>>,
+    /// Where in work memory the scratch memory begins.
+    scratch: usize,
+    work_len: usize,
+}
+
+/// How to compile.
+#[derive(Clone, Debug)]
+pub struct JitOptions {
+    /// Whether Cranelift optimises; pays for loops, hardly for straight-line code.
+    pub optimize: bool,
+    /// Longest function, in instructions.
+    pub piece_len: usize,
+    /// Most threads that compile.
+    pub threads: usize,
+}
+
+impl Default for JitOptions {
+    fn default() -> JitOptions {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        JitOptions { optimize: true, piece_len: 1000, threads }
+    }
+}
+
+/// A kernel of the compiled program.
+struct Unit {
+    kernel: Arc<Kernel>,
+    /// Place in [`Calls::kernels`].
+    index: u32,
+    plan: Plan,
+    chains: Chains,
+    /// Number of the kernel's first function among all functions.
+    first_function: u32,
+    /// For each call the number of the callee's entry.
+    callees: Vec<u32>,
+    /// Scratch memory, callees included.
+    scratch_len: usize,
+}
+
+impl Jit {
+    /// Compiles a kernel and all it calls.
+    ///
+    /// # Errors
+    /// The host is not supported, memory for code could not be had, or the kernel is malformed.
+    pub fn new(kernel: &Arc<Kernel>, options: &JitOptions) -> Result<Jit, EngineError> {
+        let calls = Calls::of(kernel);
+        if calls.depth > MAX_CALL_DEPTH {
+            return Err(EngineError::CallDepth { depth: calls.depth, limit: MAX_CALL_DEPTH });
+        }
+        if cfg!(debug_assertions) {
+            for kernel in &calls.kernels {
+                verify(kernel).map_err(|error| EngineError::Internal(error.to_string()))?;
+            }
+        }
+        let units = units(&calls, options);
+        let code = compile::compile(&units, options)?;
+        let (places, scratch) = place_unwanted(kernel, kernel.work_len);
+        let scratch_len = units.last().map_or(0, |unit| unit.scratch_len);
+        Ok(Jit {
+            code,
+            kernels: calls.kernels,
+            unwanted: places,
+            scratch,
+            work_len: scratch + scratch_len,
+        })
+    }
+}
+
+/// Calls nested deeper are refused, so that evaluation fits the stack of a thread.
+pub const MAX_CALL_DEPTH: usize = 200;
+
+/// Cranelift's intermediate form of a kernel and all it calls, as text.
+///
+/// # Errors
+/// As [`Jit::new`].
+pub fn clif(kernel: &Arc<Kernel>, options: &JitOptions) -> Result<String, EngineError> {
+    compile::clif(&units(&Calls::of(kernel), options), options)
+}
+
+/// Machine code of a kernel and all it calls, disassembled.
+///
+/// # Errors
+/// As [`Jit::new`].
+pub fn asm(kernel: &Arc<Kernel>, options: &JitOptions) -> Result<String, EngineError> {
+    compile::asm(&units(&Calls::of(kernel), options), options)
+}
+
+/// Plans all kernels, callees first.
+fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::with_capacity(calls.kernels.len());
+    let mut n_functions = 0;
+    for (index, kernel) in calls.kernels.iter().enumerate() {
+        let plan = Plan::new(kernel, options.piece_len);
+        let mut inner_scratch = 0;
+        let callees = kernel.calls.iter().map(|call| match &call.callee {
+            Callee::Kernel(callee) => {
+                let place = calls.place(callee).unwrap_or_default();
+                units.get(place as usize).map_or(0, |callee: &Unit| {
+                    inner_scratch = inner_scratch.max(callee.scratch_len);
+                    callee.entry()
+                })
+            }
+            Callee::External(_) => 0,
+        });
+        let callees = callees.collect();
+        let first_function = n_functions;
+        n_functions += plan.functions.len() as u32;
+        units.push(Unit {
+            kernel: kernel.clone(),
+            index: index as u32,
+            chains: Chains::new(kernel),
+            first_function,
+            callees,
+            scratch_len: plan.scratch_len + inner_scratch,
+            plan,
+        });
+    }
+    units
+}
+
+impl Unit {
+    /// Number of the function that runs the kernel.
+    fn entry(&self) -> u32 {
+        self.first_function + self.plan.functions.len() as u32 - 1
+    }
+}
+
+impl Engine for Jit {
+    fn call(
+        &self,
+        arg: &[&[f64]],
+        res: &mut [Option<&mut [f64]>],
+        memory: &mut Memory,
+    ) -> Result<(), EvalError> {
+        let Some(kernel) = self.kernels.last() else { return Ok(()) };
+        check_ports(kernel, arg, res)?;
+        let Memory { context, work, pointers, .. } = memory;
+        if work.len() < self.work_len {
+            work.resize(self.work_len, 0.0);
+        }
+        let work = work.as_mut_ptr();
+        pointers.clear();
+        pointers.extend(arg.iter().map(|arg| AtomicPtr::new(arg.as_ptr().cast_mut())));
+        for (res, unwanted) in res.iter_mut().zip(&self.unwanted) {
+            let pointer = match (res, unwanted) {
+                (Some(res), _) => res.as_mut_ptr(),
+                (None, Some(offset)) => work.wrapping_add(*offset),
+                (None, None) => std::ptr::null_mut(),
+            };
+            pointers.push(AtomicPtr::new(pointer));
+        }
+        let (arg_pointers, res_pointers) = pointers.split_at(arg.len());
+        // SAFETY: the code was compiled for this kernel; the pointers lead to as many numbers as
+        // it declares (`check_ports`), results and work memory are borrowed mutably, the
+        // arguments are only read, `work` has the length the code needs.
+        let status = unsafe {
+            (self.code.entry())(
+                arg_pointers.as_ptr().cast(),
+                res_pointers.as_ptr().cast(),
+                work,
+                work.wrapping_add(self.scratch),
+                context as *mut Context,
+            )
+        };
+        if status == Status::Ok as i32 {
+            return Ok(());
+        }
+        Err(context.failure.error(&self.kernels))
+    }
+
+    fn code_bytes(&self) -> usize {
+        self.code.len()
+    }
+}

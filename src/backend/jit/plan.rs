@@ -1,0 +1,295 @@
+//! How a kernel becomes machine functions: cuts long straight code into pieces and gives the
+//! values that cross a cut a place in memory.
+//!
+//! Register allocation is superlinear and takes stack in the length of a function, so any region
+//! (the whole kernel, a loop body, a branch) longer than a limit is cut into consecutive pieces,
+//! each a function of its own; a region that consists of very many pieces is cut again. Values
+//! and loop counters used in another function than the one that defines them are kept in scratch
+//! memory, called their home.
+
+use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
+
+/// The functions of one kernel; the last one is its entry.
+pub(super) struct Plan {
+    pub functions: Vec<Vec<Item>>,
+    /// Place in scratch memory of each value, or [`NO_HOME`].
+    pub value_home: Vec<u32>,
+    /// Place in scratch memory of each loop counter, or [`NO_HOME`].
+    pub counter_home: Vec<u32>,
+    /// Constants by value number; made anew wherever they are used.
+    pub constants: Vec<Option<f64>>,
+    /// Length of the scratch memory: pointers for calls first, then homes.
+    pub scratch_len: usize,
+}
+
+pub(super) const NO_HOME: u32 = u32::MAX;
+
+/// Part of a function's code.
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    /// Consecutive instructions.
+    Insts { begin: u32, end: u32 },
+    /// A call of another function of the same kernel.
+    Piece(u32),
+}
+
+impl Plan {
+    /// Cuts so that no function has much more than `limit` instructions.
+    pub fn new(kernel: &Kernel, limit: usize) -> Plan {
+        let mut plan = Plan {
+            functions: cut(kernel, limit.max(2)),
+            value_home: vec![NO_HOME; kernel.n_values as usize],
+            counter_home: vec![NO_HOME; kernel.loops.len()],
+            constants: vec![None; kernel.n_values as usize],
+            scratch_len: 0,
+        };
+        let pointers = kernel.calls.iter().map(|call| call.args.len() + call.res.len());
+        plan.scratch_len = pointers.max().unwrap_or(0);
+        for inst in &kernel.insts {
+            if let Inst::Const { dst, value } = *inst {
+                plan.constants[dst as usize] = Some(value);
+            }
+        }
+        if plan.functions.len() > 1 {
+            plan.place_homes(kernel);
+        }
+        plan
+    }
+
+    fn place_homes(&mut self, kernel: &Kernel) {
+        let mut owner = Owner {
+            value: vec![NO_HOME; self.value_home.len()],
+            counter: vec![NO_HOME; self.counter_home.len()],
+        };
+        self.visit(|function, inst| owner.define(kernel, function, inst));
+        let mut crossing = Vec::new();
+        let mut crossing_counters = Vec::new();
+        self.visit(|function, inst| {
+            uses(kernel, inst, |used| match used {
+                Use::Value(val) if owner.value[val as usize] != function => crossing.push(val),
+                Use::Counter(id) if owner.counter[id as usize] != function => {
+                    crossing_counters.push(id)
+                }
+                _ => {}
+            });
+        });
+        for id in crossing_counters {
+            give_home(&mut self.counter_home[id as usize], &mut self.scratch_len);
+        }
+        for val in crossing {
+            if self.constants[val as usize].is_none() {
+                give_home(&mut self.value_home[val as usize], &mut self.scratch_len);
+            }
+        }
+    }
+
+    /// Calls `each(function, instruction number)`, callees before their callers.
+    fn visit(&self, mut each: impl FnMut(u32, u32)) {
+        for (function, items) in self.functions.iter().enumerate() {
+            for item in items {
+                if let Item::Insts { begin, end } = *item {
+                    (begin..end).for_each(|pc| each(function as u32, pc));
+                }
+            }
+        }
+    }
+}
+
+fn give_home(home: &mut u32, scratch_len: &mut usize) {
+    if *home == NO_HOME {
+        *home = *scratch_len as u32;
+        *scratch_len += 1;
+    }
+}
+
+/// Which function defines a value or runs a loop.
+struct Owner {
+    value: Vec<u32>,
+    counter: Vec<u32>,
+}
+
+impl Owner {
+    fn define(&mut self, kernel: &Kernel, function: u32, inst: u32) {
+        match kernel.insts[inst as usize] {
+            Inst::Const { dst, .. }
+            | Inst::Load { dst, .. }
+            | Inst::Apply { dst, .. }
+            | Inst::Counter { dst, .. } => self.value[dst as usize] = function,
+            Inst::Loop { id } => {
+                self.counter[id as usize] = function;
+                for carried in &kernel.loops[id as usize].carried {
+                    self.value[carried.dst as usize] = function;
+                }
+            }
+            Inst::EndIf { id } => {
+                for &(dst, ..) in &kernel.conds[id as usize].phis {
+                    self.value[dst as usize] = function;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+enum Use {
+    Value(Val),
+    Counter(LoopId),
+}
+
+/// Calls `each` for all values and counters an instruction reads.
+fn uses(kernel: &Kernel, inst: u32, mut each: impl FnMut(Use)) {
+    let affine = |index: &Affine, each: &mut dyn FnMut(Use)| {
+        index.terms.iter().for_each(|&(id, _)| each(Use::Counter(id)));
+    };
+    let addr = |addr: u32, each: &mut dyn FnMut(Use)| {
+        let addr = &kernel.addrs[addr as usize];
+        affine(&addr.index, each);
+        addr.tables.iter().for_each(|lookup| affine(&lookup.index, each));
+    };
+    match kernel.insts[inst as usize] {
+        Inst::Load { addr: id, .. } => addr(id, &mut each),
+        Inst::Store { addr: id, src } | Inst::Accumulate { addr: id, src } => {
+            addr(id, &mut each);
+            each(Use::Value(src));
+        }
+        Inst::Apply { op, args, .. } => {
+            args[..op.arity()].iter().for_each(|&val| each(Use::Value(val)));
+        }
+        Inst::Counter { info, .. } => each(Use::Counter(kernel.counters[info as usize].loop_id)),
+        Inst::Loop { id } => {
+            let info = &kernel.loops[id as usize];
+            if let Trip::Rest { used, .. } = &info.trip {
+                affine(used, &mut each);
+            }
+            info.carried.iter().for_each(|carried| each(Use::Value(carried.init)));
+        }
+        Inst::EndLoop { id } => {
+            let carried = &kernel.loops[id as usize].carried;
+            carried.iter().for_each(|carried| each(Use::Value(carried.next)));
+        }
+        Inst::If { cond, .. } => each(Use::Value(cond)),
+        Inst::Else { id } => {
+            kernel.conds[id as usize].phis.iter().for_each(|&(_, yes, _)| each(Use::Value(yes)));
+        }
+        Inst::EndIf { id } => {
+            kernel.conds[id as usize].phis.iter().for_each(|&(_, _, no)| each(Use::Value(no)));
+        }
+        Inst::Call { id } => {
+            let call = &kernel.calls[id as usize];
+            call.args.iter().chain(&call.res).for_each(|&id| addr(id, &mut each));
+        }
+        Inst::Check { value, .. } => each(Use::Value(value)),
+        Inst::Const { .. } | Inst::IfWanted { .. } | Inst::EndWanted => {}
+    }
+}
+
+/// An unfinished region: finished items, then the current part in chunks.
+#[derive(Default)]
+struct Region {
+    done: Vec<Item>,
+    done_weight: usize,
+    chunks: Vec<Vec<Item>>,
+    current: Vec<Item>,
+    current_weight: usize,
+}
+
+impl Region {
+    /// Appends items that stay together.
+    fn push(&mut self, items: Vec<Item>, weight: usize, limit: usize) {
+        if self.current_weight + weight > limit && !self.current.is_empty() {
+            self.chunks.push(std::mem::take(&mut self.current));
+            self.current_weight = 0;
+        }
+        self.current_weight += weight;
+        items.into_iter().for_each(|item| append(&mut self.current, item));
+    }
+
+    /// Ends the current part, as pieces if it is long.
+    fn finish_part(&mut self, functions: &mut Vec<Vec<Item>>, limit: usize) {
+        while !self.chunks.is_empty() {
+            self.chunks.push(std::mem::take(&mut self.current));
+            self.current_weight = 0;
+            for chunk in std::mem::take(&mut self.chunks) {
+                let piece = Item::Piece(functions.len() as u32);
+                functions.push(chunk);
+                self.push(vec![piece], PIECE_WEIGHT, limit.max(2 * PIECE_WEIGHT));
+            }
+        }
+        self.done_weight += std::mem::take(&mut self.current_weight);
+        for item in std::mem::take(&mut self.current) {
+            append(&mut self.done, item);
+        }
+    }
+}
+
+/// Instructions that the call of a piece counts for.
+const PIECE_WEIGHT: usize = 4;
+
+fn append(items: &mut Vec<Item>, item: Item) {
+    match (items.last_mut(), &item) {
+        (Some(Item::Insts { end, .. }), Item::Insts { begin, end: new_end }) if *end == *begin => {
+            *end = *new_end;
+        }
+        _ => items.push(item),
+    }
+}
+
+/// Divides the instructions among functions.
+fn cut(kernel: &Kernel, limit: usize) -> Vec<Vec<Item>> {
+    let mut functions = Vec::new();
+    let mut regions = vec![Region::default()];
+    for (pc, inst) in kernel.insts.iter().enumerate() {
+        let pc = pc as u32;
+        let single = Item::Insts { begin: pc, end: pc + 1 };
+        match inst {
+            Inst::Loop { .. } | Inst::If { .. } | Inst::IfWanted { .. } => {
+                regions.push(Region { done: vec![single], ..Region::default() });
+            }
+            Inst::Else { .. } => {
+                if let Some(region) = regions.last_mut() {
+                    region.finish_part(&mut functions, limit);
+                    append(&mut region.done, single);
+                }
+            }
+            Inst::EndLoop { .. } | Inst::EndIf { .. } | Inst::EndWanted => {
+                if let Some(mut region) = regions.pop() {
+                    region.finish_part(&mut functions, limit);
+                    append(&mut region.done, single);
+                    let weight = region.done_weight + merged(kernel, *inst);
+                    if let Some(outer) = regions.last_mut() {
+                        outer.push(region.done, weight, limit);
+                    }
+                }
+            }
+            _ => {
+                if let Some(region) = regions.last_mut() {
+                    region.push(vec![single], weight(kernel, *inst), limit);
+                }
+            }
+        }
+    }
+    let mut top = regions.pop().unwrap_or_default();
+    top.finish_part(&mut functions, limit);
+    functions.push(top.done);
+    functions
+}
+
+/// Instructions for entering and leaving a region.
+fn merged(kernel: &Kernel, end: Inst) -> usize {
+    2 + match end {
+        Inst::EndLoop { id } => kernel.loops[id as usize].carried.len(),
+        Inst::EndIf { id } => kernel.conds[id as usize].phis.len(),
+        _ => 0,
+    }
+}
+
+fn weight(kernel: &Kernel, inst: Inst) -> usize {
+    match inst {
+        Inst::Const { .. } => 0,
+        Inst::Call { id } => {
+            let call = &kernel.calls[id as usize];
+            4 + call.args.len() + call.res.len()
+        }
+        _ => 1,
+    }
+}
