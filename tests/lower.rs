@@ -151,5 +151,151 @@ fn shared_programs_lower_or_say_what_is_missing() {
         matcalc.nab: E0401
         rosenbrock.nab: 1 of 1 tests pass
         taylor.nab: E0401
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
+}
+
+/// A test inside the compiler's own limits of time and stack.
+fn codes(text: &str) -> Vec<&'static str> {
+    let mut sources = SourceMap::new();
+    let root = sources.add("large.nab", text);
+    match lower(&mut sources, root, &options(), &load) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.iter().map(|d| d.code.id()).collect(),
+    }
+}
+
+#[test]
+fn long_programs_are_linear() {
+    let sum = format!("input x\noutput f = x{}", " + 2*x".repeat(300_000));
+    assert_eq!(codes(&sum), [""; 0]);
+    let mut lets = "input x\nlet a0 = x\n".to_string();
+    for k in 1..100_000 {
+        lets += &format!("let a{k} = a{} * x\n", k - 1);
+    }
+    lets += "output f = a99999";
+    assert_eq!(codes(&lets), [""; 0]);
+}
+
+#[test]
+fn deep_programs_are_lowered_or_refused() {
+    let nested = |n: usize| format!("input x\noutput f = {}x{}", "sin(".repeat(n), ")".repeat(n));
+    assert_eq!(codes(&nested(900)), [""; 0]);
+
+    let chain = |n: usize, reversed: bool| {
+        let mut functions: Vec<String> =
+            (1..n).map(|k| format!("fn f{k}(x) = f{}(x) + 1\n", k - 1)).collect();
+        functions.push("fn f0(x) = x\n".to_string());
+        if reversed {
+            functions.reverse();
+        }
+        format!("{}input x\noutput y = f{}(x)", functions.concat(), n - 1)
+    };
+    assert_eq!(codes(&chain(150, false)), [""; 0]);
+    for reversed in [false, true] {
+        let found = codes(&chain(20_000, reversed));
+        assert!(!found.is_empty() && found.iter().all(|&code| code == "E0402"), "{found:.3?}");
+    }
+
+    let mut dims = String::new();
+    for k in 0..50_000 {
+        dims += &format!("dim d{k} = d{} + 1\n", k + 1);
+    }
+    let found = codes(&format!("{dims}dim d50000 = 1\noutput f = d0"));
+    assert!(found.contains(&"E0402"), "{found:?}");
+
+    let loops = |n: usize| {
+        let mut text = "x".to_string();
+        for k in 0..n {
+            text = format!("sum({text} for k{k} in 0..2)");
+        }
+        format!("input x\noutput f = {text}")
+    };
+    assert_eq!(codes(&loops(100)), [""; 0]);
+    assert_eq!(codes(&loops(300)), ["E0402"]);
+
+    let arms = |n: usize| format!("input x\noutput f = {} 0", "if x > 1 then x else ".repeat(n));
+    assert_eq!(codes(&arms(100)), [""; 0]);
+    assert_eq!(codes(&arms(10_000)), ["E0402"]);
+}
+
+#[test]
+fn large_numbers_are_refused() {
+    for text in [
+        "output f = 9000000000000000 * 9000000000000000 - 1",
+        "input x[3]\noutput f = x[9000000000000000 * 1000]",
+        "input x[3]\noutput f = sum(x[9000000000000000 * k] for k in 0..9000000000000000)",
+        "output f = sum([k for k in 0..9000000000000000])",
+        "output f = sum([zeros(1000000, 1) for k in 0..1000000])",
+        "output f = sum(ones(100000, 100000))",
+        "input x[2147483647, 1], y[1, 2147483647]\noutput f = sum(x * y)",
+        "input x[100000, 20000] diag, y\noutput f = x",
+        "input x[30000, 30000] diag\noutput f = sum(x[k, 0] for k in 0..2)",
+        "input x[2]\noutput f = x[-9223372036854775807]",
+        "input x[60000, 60000] lower\noutput f = x[0, 0]",
+        "input x[3] band(9000000000000000, 9000000000000000)\noutput f = x[0]",
+        "output f = eye(2)^9000000000000000",
+        "dim n = 0\ninput x[n]\noutput f = sum(x), g = x[end]",
+        "dim n = 0\ninput x[n], A[n,n]\noutput f = max(x), g = A*x, h = [x; x], i = A^3, j = grad(sum(x), x)",
+    ] {
+        let _ = codes(text);
+    }
+}
+
+#[test]
+fn settings_choose_dims_outputs_and_functions() {
+    let text = "dim n = 2\ninput x[n], s\nparam a = 3\nlet y = a * x\nfn g(u[n], v) -> (p, q) {\n  \
+                let p = u * v * a\n  let q = v + s\n}\noutput f = sum(y)";
+    let program = lower_text("t.nab", text, &options()).unwrap();
+    assert_eq!(program.dims, [("n".into(), 2)]);
+    assert_eq!(&*program.func.name, "t");
+    let names = |program: &Program| {
+        let inputs: Vec<String> = program.inputs.iter().map(|i| i.name.to_string()).collect();
+        let outputs: Vec<String> = program.outputs.iter().map(|o| o.name.to_string()).collect();
+        format!("{} -> {}", inputs.join(" "), outputs.join(" "))
+    };
+    assert_eq!(names(&program), "x s a -> f");
+    assert_eq!(program.functions[0].hidden.len(), 2);
+
+    let extra = vec!["J = jac(f, x), y".to_string(), "f2 = f + n".to_string()];
+    let with_dim = LowerOptions { dims: vec![("n".into(), 3)], extra_outputs: extra, ..options() };
+    let program = lower_text("t.nab", text, &with_dim).unwrap();
+    assert_eq!(names(&program), "x s a -> f J y f2");
+    let inputs = [vec![1.0, 2.0, 3.0], vec![0.0], vec![2.0]];
+    let values = evaluate::evaluate(&program.func, &inputs).unwrap();
+    assert_eq!(values, [vec![12.0], vec![2.0, 2.0, 2.0], vec![2.0, 4.0, 6.0], vec![15.0]]);
+
+    let of_g = LowerOptions {
+        function: Some("g".into()),
+        extra_outputs: vec!["J = jac(p, v)".into()],
+        ..options()
+    };
+    let program = lower_text("t.nab", text, &of_g).unwrap();
+    assert_eq!(names(&program), "u v s a -> p q J");
+    assert_eq!(&*program.func.name, "g");
+    let inputs = [vec![1.0, 2.0], vec![5.0], vec![1.0], vec![3.0]];
+    let values = evaluate::evaluate(&program.func, &inputs).unwrap();
+    assert_eq!(values, [vec![15.0, 30.0], vec![6.0], vec![3.0, 6.0]]);
+
+    let unknown = LowerOptions { dims: vec![("m".into(), 3)], ..options() };
+    assert!(lower_text("t.nab", text, &unknown).unwrap_err().contains("no dim `m`"));
+}
+
+#[test]
+fn constants_are_evaluated() {
+    let mut sources = SourceMap::new();
+    let mut value = |text: &str| {
+        let dims = [("n".to_string(), 3)];
+        nablac::lower::lower_constant(&mut sources, "x", text, &dims, Some(&constants))
+            .map(|(pattern, values)| (pattern.shape(), values))
+            .map_err(|found| found.iter().map(|d| d.code.id()).collect::<Vec<_>>())
+    };
+    assert_eq!(value("2*pi"), Ok(((1, 1), vec![2.0 * std::f64::consts::PI])));
+    assert_eq!(value("[1 + k for k in 0..n]"), Ok(((3, 1), vec![1.0, 2.0, 3.0])));
+    assert_eq!(value("eye(2)"), Ok(((2, 2), vec![1.0, 1.0])));
+    assert_eq!(value("fold s = 1 for k in 0..n { 2*s }"), Ok(((1, 1), vec![8.0])));
+    assert_eq!(value("if n > 2 then 1 else 0").map(|v| v.1), Ok(vec![1.0]));
+    assert_eq!(value("y + 1"), Err(vec!["E0101"]));
+    assert!(value("1 +").is_err());
+    assert!(value("1\noutput f = 2").is_err());
 }
