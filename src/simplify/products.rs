@@ -62,15 +62,7 @@ pub fn share_products(mut system: System, seed: u64) -> System {
     let mut pairs: Vec<Pair> = sharing.members.keys().copied().collect();
     pairs.sort_unstable();
     pairs.into_iter().for_each(|pair| sharing.enqueue(pair));
-    let mut dbg = [0usize; 4];
-    dbg[1] = sharing.products.len();
-    dbg[2] = sharing.queue.len();
-    dbg[3] = sharing.products.iter().map(|p| p.len()).max().unwrap_or(0);
     while let Some((count, _, pair)) = sharing.queue.pop() {
-        dbg[0] += 1;
-        if dbg[0] % 5000 == 0 {
-            eprintln!("{dbg:?} {count} {pair:?} {}", sharing.queue.len());
-        }
         sharing.step(count, pair, &mut system);
     }
     for (v, rows) in sums {
@@ -86,6 +78,7 @@ pub fn share_products(mut system: System, seed: u64) -> System {
 }
 
 struct Sharing {
+    /// Factors by increasing variable.
     products: Vec<Vec<(Var, i32)>>,
     members: FxHashMap<Pair, Members>,
     queue: BinaryHeap<(u32, u64, Pair)>,
@@ -106,6 +99,11 @@ fn pair_of(a: (Var, i32), b: (Var, i32)) -> Pair {
         (false, true) => Pair { first: b.0, second: a.0, quotient: true },
         _ => Pair { first: a.0.min(b.0), second: a.0.max(b.0), quotient: false },
     }
+}
+
+/// Exponent of a variable among factors in increasing order.
+fn exponent(factors: &[(Var, i32)], v: Var) -> i32 {
+    factors.binary_search_by_key(&v, |f| f.0).map_or(0, |k| factors[k].1)
 }
 
 impl Sharing {
@@ -147,8 +145,7 @@ impl Sharing {
     }
 
     fn has(&self, k: u32, pair: Pair) -> bool {
-        let exponent =
-            |v: Var| self.products[k as usize].iter().find(|f| f.0 == v).map_or(0, |f| f.1);
+        let exponent = |v: Var| exponent(&self.products[k as usize], v);
         let (a, b) = (exponent(pair.first), exponent(pair.second));
         if pair.first == pair.second {
             a.abs() >= 2
@@ -190,8 +187,6 @@ impl Sharing {
 
     fn replace(&mut self, k: u32, pair: Pair, v: Var, joined: &mut Vec<Pair>) {
         let factors = &mut self.products[k as usize];
-        let exponent =
-            |factors: &[(Var, i32)], v: Var| factors.iter().find(|f| f.0 == v).map_or(0, |f| f.1);
         let (a, b) = (exponent(factors, pair.first), exponent(factors, pair.second));
         let times =
             if pair.first == pair.second { a / 2 } else { a.signum() * a.abs().min(b.abs()) };
