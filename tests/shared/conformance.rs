@@ -60,19 +60,28 @@ const CASES: &[(&str, &str)] = &[
     ("norms_vector", "let y = [norm1(x), norm2(x), norminf(x)]"),
     ("mmin_mmax", "let y = [min(x), max(x)]"),
     ("cross_skew", "let y = hcat(cross(a, b), skew(a) * b)"),
-    ("expm_const", "let T = scan T = eye(2) + 0*a for k in 0..8 { T * a / (k + 1) }\n\
-                    let y = eye(2) + reshape(sum_cols(reshape(T, 4, 8)), 2, 2)"),
+    (
+        "expm_const",
+        "let T = scan T = eye(2) + 0*a for k in 0..8 { T * a / (k + 1) }\n\
+                    let y = eye(2) + reshape(sum_cols(reshape(T, 4, 8)), 2, 2)",
+    ),
     ("linspace", "let y = linspace(a, b, 5)"),
     ("separable_hess", "let y = sum(exp(x) .* x)"),
     ("jac_const_fold", "let z = [1, 2; 3, 4] * x\nlet y = jac(z, x)"),
     ("map_function", "let y = [[x[0, k]*x[1, k], sin(x[0, k])] for k in 0..3]"),
     ("mapaccum", "let y = scan q = x0 for k in 0..3 { q + u[0, k] * sin(q) }"),
     ("fold", "let y = fold q = x0 for k in 0..3 { q + u[0, k] * sin(q) }"),
-    ("rk4_step", "fn f(q[2]) = [(1 - q[1]^2)*q[0] - q[1] + u, q[0]]\nlet h = 0.1\n\
+    (
+        "rk4_step",
+        "fn f(q[2]) = [(1 - q[1]^2)*q[0] - q[1] + u, q[0]]\nlet h = 0.1\n\
                   let k1 = f(x)\nlet k2 = f(x + h/2*k1)\nlet k3 = f(x + h/2*k2)\n\
-                  let k4 = f(x + h*k3)\nlet y = x + h/6*(k1 + 2*k2 + 2*k3 + k4)"),
-    ("quaternion_rotate", "let w = q[0]\nlet u = q[1..]\nlet t = 2*cross(u, v)\n\
-                           let y = v + w*t + cross(u, t)"),
+                  let k4 = f(x + h*k3)\nlet y = x + h/6*(k1 + 2*k2 + 2*k3 + k4)",
+    ),
+    (
+        "quaternion_rotate",
+        "let w = q[0]\nlet u = q[1..]\nlet t = 2*cross(u, v)\n\
+                           let y = v + w*t + cross(u, t)",
+    ),
     ("which_depends_probe", "let y = 3*x[0] + exp(x[1])"),
     ("simplify_square_root", "let y = sqrt(x^2)"),
     ("unite_disjoint", "let y = a + b"),
@@ -188,9 +197,7 @@ fn values_jacobians_and_hessians() {
             let values: Vec<Vec<f64>> = f
                 .inputs()
                 .iter()
-                .map(|i| {
-                    point["inputs"][&*i.name].as_array().unwrap().iter().map(number).collect()
-                })
+                .map(|i| point["inputs"][&*i.name].as_array().unwrap().iter().map(number).collect())
                 .collect();
             let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
             let out = compiled.evaluate(&values).unwrap();
