@@ -85,7 +85,8 @@ fn messages_are_as_expected() {
 
 #[test]
 fn every_code_of_the_compiler_has_a_program() {
-    let with_file: BTreeSet<&str> = files().iter().filter_map(|f| code_of(f)).map(Code::id).collect();
+    let with_file: BTreeSet<&str> =
+        files().iter().filter_map(|f| code_of(f)).map(Code::id).collect();
     let missing: Vec<&str> = Code::ALL
         .iter()
         // A file of 4 GB is not kept here.

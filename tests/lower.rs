@@ -151,5 +151,6 @@ fn shared_programs_lower_or_say_what_is_missing() {
         matcalc.nab: E0401
         rosenbrock.nab: 1 of 1 tests pass
         taylor.nab: E0401
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }

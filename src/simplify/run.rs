@@ -8,7 +8,7 @@ use super::sums::{Variant, cost, rewrite};
 use crate::graph::{Graph, NodeId, Op};
 
 /// How much to do, and what to promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SimplifyOptions {
     /// 0: powers become products, nothing else. 1: linear stages. 2 and 3: search.
     pub level: u8,
