@@ -118,7 +118,20 @@ fn other_points_go_on() {
     let file = std::env::temp_dir().join(format!("nablac-points-{}.json", std::process::id()));
     std::fs::write(&file, r#"[{"m": 2}, {"m": "nan"}, {"k": 1}, {"m": 4}]"#).unwrap();
     let args = ["eval", "-", "--format", "json", "--points", file.to_str().unwrap()];
-    check(&args, "input m in 0..10\noutput f = 1/m", expect![[r#""#]]);
+    check(
+        &args,
+        "input m in 0..10\noutput f = 1/m",
+        expect![[r#"
+            {"outputs": {"f": {"shape": [1, 1], "values": [0.5]}}}
+            {"error":{"code":"E0505","message":"`m` of `model` is NaN, not in 0..10"}}
+            {"error":{"code":"E0503","message":"there is no input `k`"}}
+            {"outputs": {"f": {"shape": [1, 1], "values": [0.25]}}}
+            error[E0505]: point 1: `m` of `model` is NaN, not in 0..10
+            error[E0503]: point 2: there is no input `k`
+              = help: the inputs are: m
+            exit 1
+        "#]],
+    );
     std::fs::remove_file(file).unwrap();
 }
 
@@ -136,7 +149,22 @@ fn failed_expectations_show_both_values() {
     check(
         &["test", "-", "--engine", "interp"],
         "input x\noutput f = x^2\ntest \"square\" { x = 2; expect f ~ 5 }\n",
-        expect![[r#""#]],
+        expect![[r#"
+            test <standard input>: square ... FAILED
+
+            ---- <standard input>: square ----
+            engine interp:
+            error[E0509]: the expectation does not hold
+             --> <standard input>:3:24
+              |
+            3 | test "square" { x = 2; expect f ~ 5 }
+              |                        ^^^^^^^^^^^^ 4.0 ~ 5.0
+              |
+              = help: the error is 0.2, the tolerance 1e-9
+
+            test result: FAILED. 0 passed; 1 failed
+            exit 1
+        "#]],
     );
 }
 
@@ -145,7 +173,14 @@ fn signatures_show_patterns() {
     check(
         &["check", "-"],
         "input m in 0.1..10, A[3,3] band(1, 1)  # [kg]\nparam b = 2\noutput y = m * b * A",
-        expect![[r#""#]],
+        expect![[r#"
+            function model
+              input   m  1x1              in 0.1..10, [kg]
+              input   A  3x3, 7 nonzeros  [kg]
+              param   b  1x1              = 2
+              output  y  3x3, 7 nonzeros
+            exit 0
+        "#]],
     );
 }
 
