@@ -299,3 +299,72 @@ fn constants_are_evaluated() {
     assert!(value("1 +").is_err());
     assert!(value("1\noutput f = 2").is_err());
 }
+
+/// Programs with words exchanged, dropped and doubled: diagnostics or a program, nothing worse.
+#[test]
+fn mutated_programs_do_no_harm() {
+    let mut seed = std::env::var("NABLAC_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1_u64);
+    let n: usize =
+        std::env::var("NABLAC_MUTATIONS").ok().and_then(|s| s.parse().ok()).unwrap_or(200);
+    let mut next = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below.max(1) as u64) as usize
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files = programs(&folder.join("lang"));
+    files.extend(programs(&folder.join("bad")));
+    let texts: Vec<String> = files
+        .iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .filter(|text| text.len() < 20_000)
+        .collect();
+    let words = |text: &str| -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        let mut was_word = false;
+        for c in text.chars() {
+            let is_word = c.is_ascii_alphanumeric() || c == '_';
+            match words.last_mut() {
+                Some(word) if is_word && was_word => word.push(c),
+                _ => words.push(c.to_string()),
+            }
+            was_word = is_word;
+        }
+        words
+    };
+    for _ in 0..n {
+        let mut mutant = words(&texts[next(texts.len())]);
+        let other = words(&texts[next(texts.len())]);
+        for _ in 0..1 + next(4) {
+            let at = next(mutant.len());
+            match next(5) {
+                0 => drop(mutant.remove(at)),
+                1 => mutant.insert(at, other[next(other.len())].clone()),
+                2 => {
+                    let from = next(mutant.len());
+                    mutant.swap(at, from);
+                }
+                3 => {
+                    mutant[at] = ["0", "1", "2", "3", "100", "-1", "end", ":", "x", "n", "k"]
+                        [next(11)]
+                    .to_string()
+                }
+                _ => {
+                    let from = next(mutant.len());
+                    mutant[at] = mutant[from].clone();
+                }
+            }
+            if mutant.is_empty() {
+                break;
+            }
+        }
+        let text = mutant.concat();
+        let result = std::panic::catch_unwind(|| {
+            let program = lower_text("tests/lang/mutant.nab", &text, &options());
+            let test = LowerOptions { test: Some(0), ..options() };
+            (program.is_ok(), lower_text("tests/lang/mutant.nab", &text, &test).is_ok())
+        });
+        assert!(result.is_ok(), "this program makes the compiler panic:\n{text}");
+    }
+}
