@@ -242,8 +242,13 @@ fn numbers() -> impl Strategy<Value = Vec<f64>> {
     proptest::collection::vec(-1.5..1.5f64, 9)
 }
 
+/// A number of programs; none is written to a file.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(config(48))]
 
     #[test]
     fn derivatives_fit_one_another(steps in steps(), seed in numbers()) {
@@ -279,7 +284,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
+    #![proptest_config(config(3))]
 
     #[test]
     fn generated_c_agrees(steps in steps(), seed in numbers()) {

@@ -14,6 +14,7 @@ mod fmt;
 mod new;
 mod open;
 mod print;
+mod show;
 mod test;
 mod values;
 
@@ -50,6 +51,7 @@ enum Command {
     Check(check::Args),
     Eval(eval::Args),
     Emit(emit::Args),
+    Show(show::Args),
     Test(test::Args),
     Bench(bench::Args),
     Fmt(fmt::Args),
@@ -210,6 +212,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
+        Command::Show(args) => show::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Fmt(args) => fmt::run(&args, &mut out),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::values::{Value, read_object};
 use super::{Failure, files, warn};
 use crate::function::Function;
-use crate::model::{Lowered, Model};
+use crate::model::Model;
 
 /// The program and its settings.
 #[derive(clap::Args, Clone, Debug)]
@@ -30,8 +30,6 @@ pub struct ModelArgs {
 /// A program that has been lowered.
 pub struct Opened {
     pub function: Function,
-    /// Absent for a saved model.
-    pub lowered: Option<Lowered>,
     /// Dims given on the command line or in the data.
     pub dims: Vec<(String, i64)>,
     /// Values in the data that are no dims.
@@ -94,6 +92,6 @@ impl ModelArgs {
             // The data is for the file; its `fn` may read part of it.
             data.retain(|name, _| function.input(name).is_ok());
         }
-        Ok(Opened { function, lowered: Some(lowered), dims, data, lower_s })
+        Ok(Opened { function, dims, data, lower_s })
     }
 }

@@ -208,8 +208,11 @@ pub fn read_object(file: &str) -> Result<BTreeMap<String, Value>, Failure> {
         .map_err(|p| Problem { message: format!("`{file}`: {}", p.message), ..p }.failure())
 }
 
+/// Values of one point by name, or what is wrong with it.
+pub type Point = Result<BTreeMap<String, Value>, Problem>;
+
 /// A list of points; what is wrong with one does not touch the others.
-pub fn read_points(file: &str) -> Result<Vec<Result<BTreeMap<String, Value>, Problem>>, Failure> {
+pub fn read_points(file: &str) -> Result<Vec<Point>, Failure> {
     match parse_json(file)? {
         Json::Array(points) => Ok(points.iter().map(named_values).collect()),
         _ => Err(unreadable(format!("`{file}` is not a list of points")).failure()),

@@ -30,7 +30,7 @@ pub struct Func {
 /// What a function computes.
 #[derive(Debug)]
 pub enum Body {
-    Graph { graph: Graph, outputs: Vec<NodeId> },
+    Graph { graph: Box<Graph>, outputs: Vec<NodeId> },
     External(Arc<External>),
 }
 
@@ -108,7 +108,7 @@ impl Func {
             name: name.into(),
             inputs,
             outputs,
-            body: Body::Graph { graph: frozen, outputs: roots },
+            body: Body::Graph { graph: Box::new(frozen), outputs: roots },
             jvp,
             hash: hasher.finish(),
             derived: Memo::default(),

@@ -8,7 +8,7 @@ use crate::syntax::ast::{Arm, ExprId};
 use crate::syntax::{Code, Diagnostic, Span};
 
 /// The longest chain of `else if`.
-const MAX_ARMS: usize = 200;
+const MAX_ARMS: usize = 150;
 
 impl<'a> Lowerer<'a> {
     /// `if c then a else if d then b else otherwise`
@@ -18,6 +18,9 @@ impl<'a> Lowerer<'a> {
                 Diagnostic::new(Code::TooLarge, span, "this chain of `else if` is too long")
                     .label(format!("{} conditions; the limit is {MAX_ARMS}", arms.len())),
             );
+            return Value::Error;
+        }
+        if !self.may_nest(arms.len(), span) {
             return Value::Error;
         }
         self.choose(arms, otherwise).map_or(Value::Error, Value::Node)

@@ -132,10 +132,7 @@ impl Lowerer<'_> {
     /// Shape, pattern and range of a declaration.
     pub fn shaped(&mut self, declared: &Declared) -> Option<Shaped> {
         let shape = self.shape(&declared.shape, declared.name.span);
-        let range = match &declared.range {
-            Some(range) => Some(self.bounds(range)),
-            None => None,
-        };
+        let range = declared.range.as_ref().map(|range| self.bounds(range));
         let shape = shape?;
         let (pattern, symmetric) = match &declared.pattern {
             None => (Pattern::dense(shape.0, shape.1), false),

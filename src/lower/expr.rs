@@ -132,7 +132,8 @@ impl Lowerer<'_> {
         for term in terms {
             let span = ast.span(term.value);
             let value = self.expr(term.value);
-            if matches!(value, Value::Error) {
+            // After a misfit the other terms are looked at each on its own.
+            if failed || matches!(value, Value::Error) {
                 failed = true;
                 continue;
             }
@@ -160,7 +161,6 @@ impl Lowerer<'_> {
                     let b = self.node(&value, span);
                     let (Some(a), Some(b)) = (a, b) else {
                         failed = true;
-                        sum = Some(left);
                         continue;
                     };
                     let operands = [
@@ -169,13 +169,9 @@ impl Lowerer<'_> {
                     ];
                     let (op, sign) =
                         if term.negative { (ScalarOp::Sub, "-") } else { (ScalarOp::Add, "+") };
-                    match self.elementwise(op, sign, &operands, term.operator) {
-                        Some(node) => Some(Value::Node(node)),
-                        None => {
-                            failed = true;
-                            Some(left)
-                        }
-                    }
+                    let node = self.elementwise(op, sign, &operands, term.operator);
+                    failed |= node.is_none();
+                    node.map(Value::Node)
                 }
             };
             so_far = so_far.to(span);

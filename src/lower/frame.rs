@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::int::{Counter, Int, MAX_TABLE, Part};
-use super::{BindingId, Bound, Lowerer, Value};
+use super::{BindingId, Bound, Lowerer, MAX_NESTING, Value};
 use crate::graph::{ArgMode, Graph, NodeId, Op, Origin, Window};
 use crate::sparsity::{IndexMap, Pattern};
 use crate::syntax::{Ast, Code, Diagnostic, Span};
@@ -141,6 +141,21 @@ impl<'a> Lowerer<'a> {
         self.frames.push(Frame::new(kind, parent, ast, module));
         self.returns.push(self.current);
         self.current = self.frames.len() - 1;
+    }
+
+    /// Notes that `depth` more levels of loops, branches or calls nest where the current frame
+    /// is; refuses too many, for passes over nested functions recurse.
+    pub fn may_nest(&mut self, depth: usize, span: Span) -> bool {
+        let levels = (self.frames.len().saturating_sub(self.base)) + depth;
+        if levels <= MAX_NESTING {
+            self.nesting = self.nesting.max(levels);
+            return true;
+        }
+        self.report(
+            Diagnostic::new(Code::TooLarge, span, "loops, branches and calls nest too deeply")
+                .label(format!("the limit is {MAX_NESTING} levels")),
+        );
+        false
     }
 
     /// Closes the frame opened last and goes back to where it was opened.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::declare::Shaped;
 use super::frame::{Capture, FrameKind, Source};
 use super::misfit::shape_text;
-use super::{BindingId, Bound, FunctionInfo, Lowerer, MAX_CALLS};
+use super::{BindingId, Bound, FunctionInfo, Lowerer};
 use crate::graph::{External, Func, Graph, NodeId, Port};
 use crate::syntax::ast::{self, ExprId, ExternFunction, Name, Results};
 use crate::syntax::{Code, Diagnostic, Span};
@@ -64,6 +64,8 @@ pub struct Lowered {
     /// Values of the file.
     pub hidden: Vec<BindingId>,
     pub n_parameters: usize,
+    /// How deep loops, branches and calls nest inside.
+    pub nesting: usize,
 }
 
 impl<'a> Lowerer<'a> {
@@ -85,6 +87,9 @@ impl<'a> Lowerer<'a> {
             return None;
         }
         let lowered = self.lower_function(id, name.span)?;
+        if !self.may_nest(1 + lowered.nesting, name.span) {
+            return None;
+        }
         let mut inputs = Vec::with_capacity(lowered.func.inputs.len());
         for ((node, &argument), (port, parameter)) in
             nodes.iter().zip(arguments).zip(lowered.func.inputs.iter().zip(parameters))
@@ -163,14 +168,11 @@ impl<'a> Lowerer<'a> {
             }
             State::Fresh => {}
         }
-        if self.n_calls >= MAX_CALLS {
-            self.report(
-                Diagnostic::new(Code::TooLarge, at, "calls of functions nest too deeply")
-                    .label(format!("the limit is {MAX_CALLS} calls")),
-            );
+        if !self.may_nest(1, at) {
             return None;
         }
-        self.n_calls += 1;
+        let outer = (self.base, self.nesting);
+        (self.base, self.nesting) = (self.frames.len() + 1, 0);
         self.functions[id].state = State::Open;
         self.ends.push(None);
         let lowered = match self.functions[id].declaration {
@@ -179,7 +181,7 @@ impl<'a> Lowerer<'a> {
         };
         self.ends.pop();
         let lowered = lowered.and_then(|lowered| self.with_jvp(id, lowered));
-        self.n_calls -= 1;
+        (self.base, self.nesting) = outer;
         self.functions[id].state = match &lowered {
             Some(lowered) => State::Done(lowered.clone()),
             None => State::Failed,
@@ -232,7 +234,7 @@ impl<'a> Lowerer<'a> {
             hidden.push(binding);
         }
         let func = Func::freeze(f.name.text.clone(), &frame.graph, ports, results);
-        Some(Arc::new(Lowered { func, hidden, n_parameters }))
+        Some(Arc::new(Lowered { func, hidden, n_parameters, nesting: self.nesting }))
     }
 
     fn function_results(&mut self, f: &ast::Function) -> Option<Vec<(Arc<str>, NodeId)>> {
@@ -300,7 +302,7 @@ impl<'a> Lowerer<'a> {
         };
         let n_parameters = ports.len();
         let func = Func::external(external, None);
-        Some(Arc::new(Lowered { func, hidden: Vec::new(), n_parameters }))
+        Some(Arc::new(Lowered { func, hidden: Vec::new(), n_parameters, nesting: 0 }))
     }
 
     /// Gives a function the derivative of its own that its declaration names.
@@ -356,7 +358,7 @@ impl<'a> Lowerer<'a> {
             }
             Some(_) => self.wrapped(&lowered, &hidden, Some(jvp)),
         };
-        Some(Arc::new(Lowered { func, hidden, n_parameters: n }))
+        Some(Arc::new(Lowered { func, hidden, n_parameters: n, nesting: lowered.nesting }))
     }
 
     fn hidden_ports(&self, hidden: &[BindingId]) -> Vec<Port> {

@@ -56,6 +56,9 @@ impl<'a> Lowerer<'a> {
                 }
             }
         }
+        if !self.may_nest(iterations.len(), span) {
+            return Value::Error;
+        }
         self.nest(&iterations, value, reduction, span)
             .map_or(Value::Error, |(node, _)| Value::Node(node))
     }
@@ -225,6 +228,9 @@ impl<'a> Lowerer<'a> {
     pub fn fold(&mut self, fold: &Fold, span: Span) -> Value {
         if let Some(options) = &fold.options {
             self.report_not_there(options.name.span, &format!("`with {}`", options.name.text));
+            return Value::Error;
+        }
+        if !self.may_nest(1, span) {
             return Value::Error;
         }
         let start = self.expr_node(fold.start);

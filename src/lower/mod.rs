@@ -42,8 +42,8 @@ use int::{Counter, Int};
 /// The deepest nesting of expressions, counted through the `fn`s and declarations they use.
 pub const MAX_LEVELS: u32 = 20_000;
 
-/// The deepest nesting of calls of `fn`s.
-pub const MAX_CALLS: u32 = 200;
+/// The deepest nesting of loops, branches and calls inside one another.
+pub const MAX_NESTING: usize = 200;
 
 /// Address space for the stack of the lowering thread; memory is taken as it is used.
 const STACK_BYTES: usize = 512 << 20;
@@ -289,7 +289,9 @@ struct Lowerer<'a> {
     tables: FxHashMap<(Counter, Arc<[i64]>), BindingId>,
     n_counters: u32,
     level: u32,
-    n_calls: u32,
+    /// Frames around the function being lowered, and how deep things nest inside it.
+    base: usize,
+    nesting: usize,
     inputs: Vec<InputInfo>,
     outputs: Vec<(OutputInfo, NodeId)>,
     tests: Vec<TestInfo>,
@@ -319,7 +321,8 @@ impl<'a> Lowerer<'a> {
             tables: FxHashMap::default(),
             n_counters: 0,
             level: 0,
-            n_calls: 0,
+            base: 1,
+            nesting: 0,
             inputs: Vec::new(),
             outputs: Vec::new(),
             tests: Vec::new(),

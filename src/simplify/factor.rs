@@ -112,9 +112,8 @@ fn normalize(hashes: [u64; 2], coefficients: [f64; 2]) -> Normalized {
     // A constant costs nothing where it stands, so nothing is gained by dividing it.
     let has_constant = ha == 0;
     let whole = |q: f64| q.abs() <= 16.0 && q.floor() == q;
-    let (scale, na, nb) = if ca.abs() == cb.abs() {
-        (ca, 1.0, cb / ca)
-    } else if !has_constant && whole(cb / ca) && cb / ca * ca == cb {
+    let whole_ratio = !has_constant && whole(cb / ca) && cb / ca * ca == cb;
+    let (scale, na, nb) = if ca.abs() == cb.abs() || whole_ratio {
         (ca, 1.0, cb / ca)
     } else if !has_constant && whole(ca / cb) && ca / cb * cb == ca {
         let sign = (ca / cb).signum();

@@ -26,6 +26,9 @@ impl Default for SimplifyOptions {
 /// From so many operations on, only the linear stages run.
 const MAX_SEARCHED: usize = 100_000;
 
+/// From so many operations on, fewer ways are tried.
+const MANY: usize = 5_000;
+
 /// Copies what `outputs` need into a new graph with fewer operations of the same meaning.
 ///
 /// Works on elementwise operations on scalars; all other nodes stay, with simplified arguments.
@@ -52,7 +55,10 @@ pub fn simplify(
             reassociate: options.math != Math::Strict,
         };
         let rules = compile(built_in(), options.math);
-        starts.push(saturate(graph, outputs, ranges, &rules, bounds));
+        let saturated = saturate(graph, outputs, ranges, &rules, bounds);
+        if cost(&saturated.0, &saturated.1) < cost(graph, outputs) {
+            starts.push(saturated);
+        }
     }
     let mut least = cost(&best.0, &best.1);
     let mut keep_cheaper = |candidate: (Graph, Vec<NodeId>)| {
@@ -66,7 +72,7 @@ pub fn simplify(
         if options.math == Math::Strict {
             continue;
         }
-        for variant in variants(searched) {
+        for variant in variants(searched, n_operations) {
             keep_cheaper(rewrite(graph, outputs, variant, built_in()));
         }
     }
@@ -74,7 +80,7 @@ pub fn simplify(
 }
 
 /// The ways of the polynomial stage that are tried.
-fn variants(searched: bool) -> Vec<Variant> {
+fn variants(searched: bool, n_operations: usize) -> Vec<Variant> {
     let plain = Variant {
         flattening: Flattening { shared_sum: 0, distribute: false },
         search: Search { longest_sum: 32, coefficients: true, seed: 0 },
@@ -95,6 +101,9 @@ fn variants(searched: bool) -> Vec<Variant> {
     }
     let search = Search { coefficients: false, ..all[0].search };
     all.push(Variant { search, ..all[0] });
+    if n_operations > MANY {
+        all.truncate(2);
+    }
     all
 }
 
