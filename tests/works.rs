@@ -14,7 +14,6 @@ use nablac::sparsity::{IndexMap, Pattern};
 use nablac::syntax::formula::{FormulaOp, parse_pattern};
 
 struct Work {
-    name: String,
     graph: Graph,
     outputs: Vec<NodeId>,
     /// Inputs and reference outputs of the regular points.
@@ -124,7 +123,7 @@ fn load(folder: &Path, name: &str) -> Work {
         .filter(|p| p["class"] == "regular")
         .map(|p| (numbers(&p["x"]), numbers(&p["ref"])))
         .collect();
-    Work { name: name.to_owned(), graph, outputs, points }
+    Work { graph, outputs, points }
 }
 
 fn evaluate(graph: &Graph, outputs: &[NodeId], x: &[f64]) -> Vec<f64> {

@@ -46,12 +46,12 @@ pub fn simplify(
     }
     let is_scalar = |id: &NodeId| matches!(best.0.op(*id), Op::Scalar(_)) && best.0.nnz(*id) == 1;
     let n_operations = best.0.ids().filter(is_scalar).count();
-    let searched = options.level >= 2 && n_operations <= MAX_SEARCHED;
+    let effort = if n_operations <= MAX_SEARCHED { options.level } else { options.level.min(1) };
     let mut starts = vec![(graph.clone(), outputs.to_vec())];
-    if searched {
+    if effort >= 2 {
         let bounds = Bounds {
-            n_iterations: if options.level == 2 { 4 } else { 8 },
-            growth: if options.level == 2 { 4 } else { 8 },
+            n_iterations: if effort == 2 { 4 } else { 8 },
+            growth: if effort == 2 { 4 } else { 8 },
             reassociate: options.math != Math::Strict,
         };
         let rules = compile(built_in(), options.math);
@@ -72,7 +72,7 @@ pub fn simplify(
         if options.math == Math::Strict {
             continue;
         }
-        for variant in variants(searched, n_operations) {
+        for variant in variants(effort, n_operations) {
             keep_cheaper(rewrite(graph, outputs, variant, built_in()));
         }
     }
@@ -80,23 +80,26 @@ pub fn simplify(
 }
 
 /// The ways of the polynomial stage that are tried.
-fn variants(searched: bool, n_operations: usize) -> Vec<Variant> {
+fn variants(effort: u8, n_operations: usize) -> Vec<Variant> {
     let plain = Variant {
         flattening: Flattening { shared_sum: 0, distribute: false },
         search: Search { longest_sum: 32, coefficients: true, seed: 0 },
         products_first: false,
     };
-    if !searched {
+    if effort < 2 {
         return vec![plain];
     }
+    let n_seeds = if effort == 2 { 1 } else { 4 };
     let mut all = Vec::new();
-    for (shared_sum, distribute) in [(0, false), (0, true), (8, false), (8, true)] {
-        for products_first in [false, true] {
-            all.push(Variant {
-                flattening: Flattening { shared_sum, distribute },
-                search: Search { longest_sum: 256, coefficients: true, seed: 0 },
-                products_first,
-            });
+    for seed in 0..n_seeds {
+        for (shared_sum, distribute) in [(0, false), (0, true), (8, false), (8, true)] {
+            for products_first in [false, true] {
+                all.push(Variant {
+                    flattening: Flattening { shared_sum, distribute },
+                    search: Search { longest_sum: 256, coefficients: true, seed },
+                    products_first,
+                });
+            }
         }
     }
     let search = Search { coefficients: false, ..all[0].search };
