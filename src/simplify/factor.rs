@@ -543,7 +543,14 @@ impl Factoring {
         let value = match self.value_of(key) {
             Some(term) => term.clone(),
             None => {
-                let v = self.make(parts);
+                // A power may be in the divisor and beside it, or in both parts of it.
+                let has = |m: &Monomial, w: Var| m.factors().iter().any(|f| f.0 == w);
+                let in_both = parts.each_ref().map(|p| p.monomial.clone());
+                let kept = |w: Var| {
+                    products.iter().any(|(_, _, common)| has(common, w))
+                        || in_both.iter().all(|m| has(m, w))
+                };
+                let v = self.make(parts, kept);
                 let value = Term::var(v);
                 self.known.insert(key, value.clone());
                 value
@@ -569,14 +576,15 @@ impl Factoring {
         }
     }
 
-    /// A variable for a divisor. Sums that only it uses become part of it.
-    fn make(&mut self, parts: [Term; 2]) -> Var {
+    /// A variable for a divisor. Sums that only it uses, and not those `kept`, become part of it.
+    fn make(&mut self, parts: [Term; 2], kept: impl Fn(Var) -> bool) -> Var {
         let v = self.new_sum();
         let mut groups: Vec<Vec<u32>> = Vec::with_capacity(2);
         for part in parts {
             let absorbed = part.monomial.as_var().filter(|&w| {
                 part.coefficient.abs() == 1.0
                     && self.uses[w as usize] == 0
+                    && !kept(w)
                     && matches!(self.system.defs[w as usize], Def::Sum(_))
                     && !self.sums[w as usize].is_empty()
             });

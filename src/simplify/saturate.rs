@@ -365,3 +365,78 @@ fn build(block: &Block, atoms: &[NodeId], to: &mut Graph) -> Vec<NodeId> {
     }
     made
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simplify::matching::compile;
+    use crate::simplify::rules::{Math, built_in};
+    use crate::simplify::{SimplifyOptions, simplify};
+    use crate::sparsity::Pattern;
+
+    fn evaluate(graph: &Graph, outputs: &[NodeId], x: &[f64]) -> Vec<f64> {
+        let mut values = vec![0.0; graph.len()];
+        for id in reachable(graph, outputs) {
+            values[id.index()] = match graph.op(id) {
+                Op::Input => x[graph.number(id)],
+                Op::Scalar(op) => {
+                    let args = graph.args(id).iter().map(|a| values[a.index()]);
+                    op.eval(&args.collect::<Vec<_>>())
+                }
+                _ => graph.as_uniform(id).unwrap_or(f64::NAN),
+            };
+        }
+        outputs.iter().map(|o| values[o.index()]).collect()
+    }
+
+    #[test]
+    fn random_blocks_keep_their_values() {
+        use ScalarOp as S;
+        let rules = compile(built_in(), Math::Real);
+        let ops = [S::Add, S::Sub, S::Mul, S::Mul, S::Add, S::Neg, S::Sin, S::Abs, S::Max, S::Div];
+        let mut state = 1u64;
+        let mut random = move |n: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        for round in 0..24 {
+            let n_kinds = if round % 3 == 0 { ops.len() } else { 3 + round % 3 };
+            let mut graph = Graph::new();
+            let mut nodes: Vec<NodeId> =
+                (0..6).map(|k| graph.input(k, Pattern::scalar())).collect();
+            nodes.push(graph.constant(1.0));
+            nodes.push(graph.constant(2.0));
+            for _ in 0..10 + round * 30 {
+                let op = ops[random(n_kinds)];
+                let near = nodes.len().min(12);
+                let mut pick = || {
+                    let k = if random(2) == 0 { nodes.len() - 1 - random(near) } else { random(8) };
+                    nodes[k]
+                };
+                let mut args: Vec<NodeId> = (0..op.arity()).map(|_| pick()).collect();
+                if op == S::Mul && random(4) == 0 {
+                    args[1] = args[0];
+                }
+                nodes.push(graph.scalar(op, &args));
+            }
+            let outputs: Vec<NodeId> = nodes.iter().copied().skip(10).step_by(7).collect();
+            let x = [0.31, -0.42, 0.53, 0.64, -0.75, 0.86];
+            let want = evaluate(&graph, &outputs, &x);
+            let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true };
+            let mut forms = vec![saturate(&graph, &outputs, &[], &rules, bounds)];
+            for level in 0..4 {
+                let options = SimplifyOptions { level, math: Math::Real };
+                forms.push(simplify(&graph, &outputs, &[], &options));
+            }
+            for (form, (better, roots)) in forms.iter().enumerate() {
+                let got = evaluate(better, roots, &x);
+                for (k, (g, w)) in got.iter().zip(&want).enumerate() {
+                    // Sensitive values are no measure.
+                    let wild = !w.is_finite() || w.abs() > 1e6;
+                    let close = (g - w).abs() < 1e-6 * w.abs().max(1.0);
+                    assert!(wild || close, "{round}, form {form}, output {k}: {g} {w}");
+                }
+            }
+        }
+    }
+}
