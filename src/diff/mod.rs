@@ -74,6 +74,8 @@ pub fn jvp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], v: NodeId) -> Result<No
 /// Cotangent of the targets for the cotangent `w` of `y`, which has the shape of `y`; in the form
 /// of [`gradient`].
 pub fn vjp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], w: NodeId) -> Result<NodeId, DiffError> {
+    let inside = graph.pattern(w).intersection(graph.pattern(y));
+    let w = graph.project(w, &inside);
     let cotangents = reverse(graph, &[y], wrt, &[vec![w]])?;
     Ok(stack(graph, &cotangents[0]))
 }

@@ -140,6 +140,17 @@ impl Graph {
         }
     }
 
+    /// Functions that a node calls.
+    pub fn callees(&self, id: NodeId) -> impl Iterator<Item = &Arc<Func>> {
+        let (first, second) = match self.payload(id) {
+            Some(Payload::Call(f)) => (Some(f), None),
+            Some(Payload::Loop(spec)) => (Some(&spec.body), None),
+            Some(Payload::Cond(then, otherwise)) => (Some(then), Some(otherwise)),
+            _ => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+
     /// The node with these parts, made if there is none yet. No folding.
     pub(super) fn intern(
         &mut self,

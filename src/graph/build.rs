@@ -3,7 +3,8 @@
 //! Every function here expects operands whose shapes fit; who takes expressions from a user
 //! checks them first. The scalar constant 0 is a structural zero, so zeros vanish as they are
 //! made. What is folded is exact for every value of the operands (NaN included), except that
-//! structural zeros annihilate.
+//! structural zeros annihilate, and that `x - x`, `x / x` and `sqrt(x^2)` become 0, 1 and
+//! `abs(x)`: derivatives of what they stand for need these before differentiation.
 
 use std::sync::Arc;
 
@@ -230,6 +231,9 @@ impl Graph {
                 if zero(self, a) && whole(self, b) {
                     return Some(self.neg(b));
                 }
+                if a == b {
+                    return Some(self.zero(shape.0, shape.1));
+                }
                 if let Some(b) = negated(self, b) {
                     return Some(self.add(a, b));
                 }
@@ -262,6 +266,9 @@ impl Graph {
                 }
                 if value(self, b) == Some(-1.0) && whole(self, a) {
                     return Some(self.neg(a));
+                }
+                if a == b && self.pattern(a).is_dense() {
+                    return Some(self.fill(Pattern::dense(shape.0, shape.1), 1.0));
                 }
                 if let Some(x) = negated(self, a) {
                     let quotient = self.div(x, b);
@@ -324,6 +331,16 @@ impl Graph {
                 }
             }
             (S::Min | S::Max, &[a, b]) if a == b => return Some(a),
+            (S::Sqrt, &[a]) => {
+                let base = match (self.op(a), self.args(a)) {
+                    (Op::Scalar(S::Mul), &[x, y]) if x == y => Some(x),
+                    (Op::Scalar(S::Pow), &[x, two]) if self.as_uniform(two) == Some(2.0) => Some(x),
+                    _ => None,
+                };
+                if let Some(x) = base.filter(|&x| whole(self, x)) {
+                    return Some(self.unary(S::Abs, x));
+                }
+            }
             _ => {}
         }
         None

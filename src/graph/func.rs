@@ -30,7 +30,7 @@ pub struct Func {
 /// What a function computes.
 #[derive(Debug)]
 pub enum Body {
-    Graph { graph: Graph, outputs: Vec<NodeId> },
+    Graph { graph: Box<Graph>, outputs: Vec<NodeId> },
     External(Arc<External>),
 }
 
@@ -108,7 +108,7 @@ impl Func {
             name: name.into(),
             inputs,
             outputs,
-            body: Body::Graph { graph: frozen, outputs: roots },
+            body: Body::Graph { graph: Box::new(frozen), outputs: roots },
             jvp,
             hash: hasher.finish(),
             derived: Memo::default(),
@@ -188,6 +188,23 @@ impl Func {
             }
         }
         used
+    }
+
+    /// Number of nodes, called functions and loop bodies included.
+    pub fn size(&self) -> usize {
+        const KEY: &str = "size";
+        if let Some(found) = self.derived.get::<usize>(KEY) {
+            return *found;
+        }
+        let mut total = 0usize;
+        if let Some((graph, outputs)) = self.graph() {
+            for id in visit::reachable(graph, outputs) {
+                let callees = graph.callees(id).map(|f| f.size());
+                total = callees.fold(total.saturating_add(1), usize::saturating_add);
+            }
+        }
+        self.derived.put(KEY.to_owned(), Arc::new(total));
+        total
     }
 
     /// Content hash.

@@ -5,6 +5,7 @@
 
 mod arena;
 mod build;
+pub mod evaluate;
 mod external;
 mod func;
 mod node;

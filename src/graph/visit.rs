@@ -67,7 +67,7 @@ pub fn copy_node(from: &Graph, id: NodeId, to: &mut Graph, args: &[NodeId]) -> N
     match from.op(id) {
         Op::Const => match from.as_constant(id) {
             Some(Constant::Values(v)) => to.constant_matrix(pattern, &v),
-            Some(Constant::Uniform(v)) if v == 0.0 => to.explicit_zeros(pattern),
+            Some(Constant::Uniform(0.0)) => to.explicit_zeros(pattern),
             Some(Constant::Uniform(v)) => to.fill(pattern, v),
             None => to.zero(pattern.n_rows(), pattern.n_cols()),
         },

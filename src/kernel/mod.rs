@@ -1,7 +1,15 @@
 //! Kernels: the form of a function that engines read, and how a graph becomes one.
 
+mod build;
 pub mod calls;
 pub mod count;
+mod emit;
 pub mod ir;
+mod loops;
+mod nodes;
+mod place;
 pub mod print;
+mod reduce;
 pub mod verify;
+
+pub use build::build;

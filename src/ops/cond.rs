@@ -28,6 +28,9 @@ struct Joined {
     outputs: Vec<Vec<Option<usize>>>,
 }
 
+/// Output of the first and of the second function.
+type Pair = (Option<usize>, Option<usize>);
+
 /// Gives both functions the outputs of either: zeros where one has none, the union of patterns.
 fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
     let mut outputs = Vec::new();
@@ -52,7 +55,7 @@ fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
             (p, q) => p.or(q),
         })
         .collect::<Option<_>>()?;
-    let make = |f: &Func, which: &dyn Fn(&(Option<usize>, Option<usize>)) -> Option<usize>| {
+    let make = |f: &Func, which: fn(&Pair) -> Option<usize>| {
         let inputs: Vec<usize> = (0..f.inputs.len()).collect();
         let outputs: Vec<(Source, Pattern)> = pairs
             .iter()
@@ -64,8 +67,8 @@ fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
         f.with_ports(&inputs, &outputs)
     };
     Some(Joined {
-        then: make(&then.func, &|p| p.0)?,
-        otherwise: make(&otherwise.func, &|p| p.1)?,
+        then: make(&then.func, |p| p.0)?,
+        otherwise: make(&otherwise.func, |p| p.1)?,
         outputs,
     })
 }

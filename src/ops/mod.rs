@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod math;
+pub mod matrix;
 pub mod scalar;
 
 mod call;

@@ -90,14 +90,14 @@ impl Rules for Repeat {
         let mut place: Vec<Vec<Option<usize>>> = Vec::new();
         let (mut result_modes, mut patterns) = (Vec::new(), Vec::new());
         let mut n_tangent_states = s;
-        for d in 0..n_directions {
+        for (direction, derivatives) in seeds.iter().zip(&derived.outputs) {
             let mut of: Vec<Option<usize>> = Vec::new();
-            for seed in &seeds[d][..s] {
+            for seed in &direction[..s] {
                 of.push(seed.as_ref().map(|_| n_tangent_states));
                 n_tangent_states += usize::from(seed.is_some());
             }
             for (r, mode) in spec.results.iter().enumerate() {
-                let Some(o) = derived.outputs[d][s + r] else {
+                let Some(o) = derivatives[s + r] else {
                     of.push(None);
                     continue;
                 };
@@ -195,11 +195,9 @@ impl Rules for Repeat {
                 modes.push(ArgMode::Window(Window::stacked(len).reversed(n)));
             }
         }
-        for k in s..n_inputs {
-            tail_inputs.push(k);
-            tail_args.push(args[k]);
-            modes.push(turned(&spec.args[k - s]));
-        }
+        tail_inputs.extend(s..n_inputs);
+        tail_args.extend_from_slice(&args[s..]);
+        modes.extend(spec.args.iter().map(turned));
         let mut next_port = n_inputs;
         let mut outputs: Vec<(Source, Pattern)> = Vec::new();
         let mut place: Vec<Vec<Option<usize>>> = Vec::new();

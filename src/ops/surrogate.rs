@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::scalar::ScalarOp;
 use crate::graph::{
     ArgMode, Func, Graph, LoopSpec, NodeId, Port, Reduction, ResultMode, Source, Window, visit,
 };
@@ -42,8 +41,9 @@ pub fn product_of_others(graph: &mut Graph, x: NodeId) -> NodeId {
     graph.mul(before, after)
 }
 
-/// A loop with the same results that only sums: a product becomes a state, an extreme becomes the
-/// mean of what attains it.
+/// A loop with the same results that only sums: a product or an extreme becomes a state. (To
+/// compare each value with an extreme found elsewhere would not do: the two may be rounded
+/// differently.)
 pub struct Summing {
     pub spec: LoopSpec,
     pub args: Vec<NodeId>,
@@ -55,126 +55,58 @@ pub struct Summing {
 pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     let spec: Arc<LoopSpec> = graph.loop_spec(id)?.clone();
     let args: Vec<NodeId> = graph.args(id).to_vec();
-    let n_all = spec.n_states + spec.results.len();
-    let sums =
-        |r: &ResultMode| matches!(r, ResultMode::Window(_) | ResultMode::Reduce(Reduction::Sum));
-    if spec.results.iter().all(sums) {
+    // Results that become states, with the operation that joins them.
+    let folded: Vec<(usize, Reduction)> = spec
+        .results
+        .iter()
+        .enumerate()
+        .filter_map(|(r, mode)| match mode {
+            ResultMode::Reduce(Reduction::Sum) | ResultMode::Window(_) => None,
+            ResultMode::Reduce(reduction) => Some((r, *reduction)),
+        })
+        .collect();
+    if folded.is_empty() {
+        let n_all = spec.n_states + spec.results.len();
         return Some(Summing { spec: (*spec).clone(), args, results: (0..n_all).collect() });
     }
     let (source, roots) = spec.body.graph()?;
 
-    // Inputs of the new body: states, products, arguments, then value and count of each extreme.
-    let products: Vec<usize> = (0..spec.results.len())
-        .filter(|&r| spec.results[r] == ResultMode::Reduce(Reduction::Prod))
-        .collect();
+    // Inputs of the new body: states, folded results, arguments.
     let mut body = Graph::new();
-    let mut ports: Vec<Port> = Vec::new();
-    let mut add = |body: &mut Graph, port: Port| {
-        ports.push(port);
-        let last = ports.len() - 1;
-        body.input(last, ports[last].pattern.clone())
-    };
-    let mut inputs = Vec::new();
-    for port in &spec.body.inputs[..spec.n_states] {
-        inputs.push(add(&mut body, port.clone()));
-    }
-    let partial: Vec<NodeId> = products
-        .iter()
-        .map(|&r| add(&mut body, Port::new("product", spec.patterns[r].clone())))
-        .collect();
-    for port in &spec.body.inputs[spec.n_states..] {
-        inputs.push(add(&mut body, port.clone()));
-    }
+    let mut ports: Vec<Port> = spec.body.inputs[..spec.n_states].to_vec();
+    ports.extend(folded.iter().map(|&(r, _)| Port::new("partial", spec.patterns[r].clone())));
+    ports.extend_from_slice(&spec.body.inputs[spec.n_states..]);
+    let all: Vec<NodeId> =
+        ports.iter().enumerate().map(|(k, p)| body.input(k, p.pattern.clone())).collect();
+    let n_states = spec.n_states + folded.len();
+    let inputs = [&all[..spec.n_states], &all[n_states..]].concat();
     let values = visit::transplant(source, roots, &mut body, &inputs);
 
     let mut new_args = args[..spec.n_states].to_vec();
-    for &r in &products {
-        new_args.push(graph.fill(spec.patterns[r].clone(), 1.0));
+    let mut outputs: Vec<NodeId> = values[..spec.n_states].to_vec();
+    for (&(r, reduction), &partial) in folded.iter().zip(&all[spec.n_states..]) {
+        new_args.push(graph.fill(spec.patterns[r].clone(), reduction.identity()));
+        let joined = body.binary(reduction.op(), partial, values[spec.n_states + r]);
+        outputs.push(body.project(joined, &spec.patterns[r]));
     }
     new_args.extend_from_slice(&args[spec.n_states..]);
-    let mut modes = spec.args.clone();
-    let n_states = spec.n_states + products.len();
-
-    let mut outputs: Vec<NodeId> = values[..spec.n_states].to_vec();
-    for (&r, &p) in products.iter().zip(&partial) {
-        outputs.push(body.mul(p, values[spec.n_states + r]));
-    }
     let (mut results, mut patterns) = (Vec::new(), Vec::new());
     let mut numbers: Vec<usize> = (0..spec.n_states).collect();
     for (r, mode) in spec.results.iter().enumerate() {
-        let value = values[spec.n_states + r];
-        match mode {
-            ResultMode::Reduce(Reduction::Prod) => {
-                let k = products.iter().position(|&p| p == r).unwrap_or(0);
-                numbers.push(spec.n_states + k);
-                continue;
-            }
-            ResultMode::Reduce(Reduction::Max | Reduction::Min) => {
-                let pattern = spec.patterns[r].clone();
-                let extreme = graph.result(id, spec.n_states + r, pattern.clone());
-                let count = count_attaining(graph, &spec, &args, r, extreme)?;
-                let m = add(&mut body, Port::new("extreme", pattern.clone()));
-                let c = add(&mut body, Port::new("count", pattern.clone()));
-                new_args.extend([extreme, count]);
-                modes.extend([ArgMode::Broadcast, ArgMode::Broadcast]);
-                let hit = body.binary(ScalarOp::Eq, value, m);
-                let (n_rows, n_cols) = pattern.shape();
-                let zero = body.zero(n_rows, n_cols);
-                let chosen = body.scalar(ScalarOp::Select, &[hit, value, zero]);
-                let share = body.div(chosen, c);
-                outputs.push(body.project(share, &pattern));
-                results.push(ResultMode::Reduce(Reduction::Sum));
-            }
-            mode => {
-                outputs.push(value);
-                results.push(mode.clone());
-            }
+        if let Some(k) = folded.iter().position(|f| f.0 == r) {
+            numbers.push(spec.n_states + k);
+            continue;
         }
-        numbers.push(n_states + results.len() - 1);
+        outputs.push(values[spec.n_states + r]);
+        numbers.push(n_states + results.len());
+        results.push(mode.clone());
         patterns.push(spec.patterns[r].clone());
     }
     let named = outputs.iter().map(|&o| ("y".into(), o)).collect();
     let body = Func::freeze(spec.body.name.clone(), &body, ports, named);
-    let spec = LoopSpec { body, n: spec.n, n_states, args: modes, results, patterns };
+    let args = spec.args.clone();
+    let spec = LoopSpec { body, n: spec.n, n_states, args, results, patterns };
     Some(Summing { spec, args: new_args, results: numbers })
-}
-
-/// How many iterations attain the extreme value of result `r`, entry by entry.
-fn count_attaining(
-    graph: &mut Graph,
-    spec: &LoopSpec,
-    args: &[NodeId],
-    r: usize,
-    extreme: NodeId,
-) -> Option<NodeId> {
-    let (source, roots) = spec.body.graph()?;
-    let mut body = Graph::new();
-    let mut ports = spec.body.inputs.clone();
-    let inputs: Vec<NodeId> =
-        ports.iter().enumerate().map(|(k, p)| body.input(k, p.pattern.clone())).collect();
-    let values = visit::transplant(source, roots, &mut body, &inputs);
-    let pattern = spec.patterns[r].clone();
-    let m = body.input(ports.len(), pattern.clone());
-    ports.push(Port::new("extreme", pattern.clone()));
-    let hit = body.binary(ScalarOp::Eq, values[spec.n_states + r], m);
-    let hit = body.project(hit, &pattern);
-    let mut named: Vec<(Arc<str>, NodeId)> =
-        values[..spec.n_states].iter().map(|&v| ("next".into(), v)).collect();
-    named.push(("hit".into(), hit));
-    let body = Func::freeze("attained", &body, ports, named);
-    let mut modes = spec.args.clone();
-    modes.push(ArgMode::Broadcast);
-    let mut args = args.to_vec();
-    args.push(extreme);
-    let count = LoopSpec {
-        body,
-        n: spec.n,
-        n_states: spec.n_states,
-        args: modes,
-        results: vec![ResultMode::Reduce(Reduction::Sum)],
-        patterns: vec![pattern],
-    };
-    graph.repeat(count, &args).last().copied()
 }
 
 /// A loop whose only results are its states before each iteration, stacked as columns.

@@ -41,12 +41,17 @@ impl Coloring {
 }
 
 /// Steps spent on a coloring before no further order is tried: a fraction of a second.
-const BUDGET: u64 = 200_000_000;
+const BUDGET: u64 = 100_000_000;
 
 /// Colors the columns so that no two columns of one color share a row: a partial distance-2
 /// coloring of the columns.
 ///
 /// Time is near-linear in the nonzeros plus the sum of squared lengths of the short rows.
+///
+/// ```
+/// use nablac::sparsity::{Pattern, column_coloring};
+/// assert_eq!(column_coloring(&Pattern::band(4, 4, 1, 0)).colors, [0, 1, 0, 1]);
+/// ```
 pub fn column_coloring(pattern: &Pattern) -> Coloring {
     trivial(pattern, pattern.n_cols())
         .unwrap_or_else(|| distance2_coloring(&Bipartite::columns(pattern)))
@@ -93,6 +98,11 @@ pub fn distance2_coloring(graph: &Bipartite) -> Coloring {
 /// vertices differ, and every path on four vertices has at least three colors. A symmetric
 /// matrix is then recovered directly from its products with the color classes.
 ///
+/// ```
+/// use nablac::sparsity::{Pattern, star_coloring};
+/// assert_eq!(star_coloring(&Pattern::band(50, 50, 1, 1)).unwrap().n_colors, 3);
+/// ```
+///
 /// `None` if the pattern is not square.
 pub fn star_coloring(pattern: &Pattern) -> Option<Coloring> {
     symmetric_coloring(pattern, greedy_star)
@@ -101,6 +111,11 @@ pub fn star_coloring(pattern: &Pattern) -> Option<Coloring> {
 /// Acyclic coloring of a square pattern, taken as symmetric and without its diagonal: adjacent
 /// vertices differ, and every cycle has at least three colors. A symmetric matrix is then
 /// recovered by substitution from its products with the color classes.
+///
+/// ```
+/// use nablac::sparsity::{Pattern, acyclic_coloring};
+/// assert_eq!(acyclic_coloring(&Pattern::band(50, 50, 1, 1)).unwrap().n_colors, 2);
+/// ```
 ///
 /// `None` if the pattern is not square.
 pub fn acyclic_coloring(pattern: &Pattern) -> Option<Coloring> {
@@ -123,36 +138,46 @@ fn symmetric_coloring(pattern: &Pattern, greedy: Greedy) -> Option<Coloring> {
         return Some(coloring);
     }
     let graph = Adjacency::new(pattern)?;
-    let mut budget = BUDGET;
+    // Two distant vertices of very high degree that share a color force their common neighbors
+    // apart (rows of a KKT system). With a color of its own such a vertex is the hub of every
+    // two-colored star it lies in, and the rest may be colored without it.
+    let dominant = dominant_vertices(&graph);
+    let size = (n + graph.n_edges()) as u64;
     let mut best: Option<Coloring> = None;
-    let orders = || Order::ALL.into_iter().map(|order| order.of_adjacency(&graph));
-    for order in orders() {
-        let colors = greedy(&graph, &order, &mut budget);
-        keep_fewest(&mut best, colors.map(Coloring::new));
+    let patience = if dominant.is_empty() { 1024 } else { 64 };
+    try_orders(&graph, greedy, patience * size, &[], &mut best);
+    let worth_trying = best.as_ref().is_none_or(|b| dominant.len() + 1 < b.n_colors);
+    if !dominant.is_empty() && worth_trying {
+        try_orders(&graph, greedy, 1024 * size, &dominant, &mut best);
+    }
+    Some(best.unwrap_or_else(|| Coloring::distinct(n)))
+}
+
+/// Colors in all orders, the vertices `apart` getting colors of their own. The first order may
+/// take `first_pass` steps if that is more than the budget.
+fn try_orders(
+    graph: &Adjacency,
+    greedy: Greedy,
+    first_pass: u64,
+    apart: &[u32],
+    best: &mut Option<Coloring>,
+) {
+    let mut is_apart = vec![false; graph.n_vertices()];
+    apart.iter().for_each(|&v| is_apart[v as usize] = true);
+    let first_pass = first_pass.max(BUDGET);
+    let mut budget = first_pass;
+    for kind in Order::ALL {
+        let mut order = kind.of_adjacency(graph);
+        order.retain(|&v| !is_apart[v as usize]);
+        let colors = greedy(graph, &order, &mut budget);
+        keep_fewest(best, colors.map(|colors| give_own_colors(colors, apart)));
+        if kind == Order::Natural {
+            budget = budget.saturating_sub(first_pass - BUDGET);
+        }
         if budget == 0 {
             break;
         }
     }
-    // Two distant vertices of very high degree that share a color force their common
-    // neighbors apart (rows of a KKT system). With a color of its own such a vertex is the hub
-    // of every two-colored star it lies in, and the rest may be colored without it.
-    let dominant = dominant_vertices(&graph);
-    let worth_trying = best.as_ref().is_none_or(|b| dominant.len() + 1 < b.n_colors);
-    if !dominant.is_empty() && worth_trying {
-        let mut is_dominant = vec![false; n];
-        dominant.iter().for_each(|&v| is_dominant[v as usize] = true);
-        // Without the dominant vertices a pass is linear; at least one must get through.
-        let mut budget = budget.max(BUDGET).max(64 * graph.n_edges() as u64);
-        for mut order in orders() {
-            order.retain(|&v| !is_dominant[v as usize]);
-            let colors = greedy(&graph, &order, &mut budget);
-            keep_fewest(&mut best, colors.map(|colors| give_own_colors(colors, &dominant)));
-            if budget == 0 {
-                break;
-            }
-        }
-    }
-    Some(best.unwrap_or_else(|| Coloring::distinct(n)))
 }
 
 fn keep_fewest(best: &mut Option<Coloring>, found: Option<Coloring>) {

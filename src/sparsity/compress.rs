@@ -6,7 +6,7 @@
 //! "What Color Is Your Jacobian?", SIAM Review 47 (2005), sections 3 and 4).
 
 use super::Pattern;
-use super::adjacency::{Bipartite, Lists};
+use super::adjacency::Lists;
 use super::coloring::{Coloring, column_coloring, row_coloring, star_coloring};
 
 /// Sets of seeds that share a directional derivative. Seeds that no recovered entry needs are
@@ -59,6 +59,17 @@ pub enum Side {
     Rows,
 }
 
+/// Nonzeros of the longest row and of the longest column.
+fn longest_lines(pattern: &Pattern) -> (usize, usize) {
+    if pattern.is_dense() && pattern.nnz() > 0 {
+        return (pattern.n_cols(), pattern.n_rows());
+    }
+    let mut in_row = vec![0usize; pattern.n_rows()];
+    pattern.entries().for_each(|(row, _)| in_row[row] += 1);
+    let columns = (0..pattern.n_cols()).map(|j| pattern.column(j).len());
+    (in_row.into_iter().max().unwrap_or(0), columns.max().unwrap_or(0))
+}
+
 const NO_GROUP: u32 = u32::MAX;
 
 /// Cost of one cotangent in units of one tangent.
@@ -76,17 +87,25 @@ pub struct JacobianPlan {
 
 impl JacobianPlan {
     /// The cheaper side, a cotangent counting as one and a half tangents.
+    ///
+    /// ```
+    /// use nablac::sparsity::{JacobianPlan, Pattern, Read, Side};
+    /// let plan = JacobianPlan::new(&Pattern::band(9, 9, 1, 1));
+    /// assert_eq!((plan.side, plan.groups.len()), (Side::Columns, 3));
+    /// assert_eq!(plan.groups.get(0), [0, 3, 6]);
+    /// assert_eq!(plan.reads().next(), Some(Read { group: 0, index: 0 }));
+    /// ```
     pub fn new(pattern: &Pattern) -> JacobianPlan {
         JacobianPlan::with_costs(pattern, 1.0, REVERSE_COST)
     }
 
     /// The cheaper side by the costs of one tangent and of one cotangent; columns if equal.
     pub fn with_costs(pattern: &Pattern, forward: f64, reverse: f64) -> JacobianPlan {
-        let graph = Bipartite::columns(pattern);
+        let (longest_row, longest_column) = longest_lines(pattern);
         // The longest row needs that many column colors, and the longest column row colors.
         let bound = |side| match side {
-            Side::Columns => forward * graph.vertices.max_degree() as f64,
-            Side::Rows => reverse * graph.nets.max_degree() as f64,
+            Side::Columns => forward * longest_row as f64,
+            Side::Rows => reverse * longest_column as f64,
         };
         let cost = |plan: &JacobianPlan| match plan.side {
             Side::Columns => forward * plan.groups.len() as f64,
@@ -114,9 +133,12 @@ impl JacobianPlan {
 
     /// Groups by a valid coloring of the given side.
     pub fn from_coloring(pattern: &Pattern, side: Side, coloring: Coloring) -> JacobianPlan {
-        let mut is_read = vec![false; coloring.colors.len()];
-        for (row, col) in pattern.entries() {
-            is_read[if side == Side::Columns { col } else { row }] = true;
+        let is_full = pattern.is_dense() && pattern.nnz() > 0;
+        let mut is_read = vec![is_full; coloring.colors.len()];
+        if !is_full {
+            for (row, col) in pattern.entries() {
+                is_read[if side == Side::Columns { col } else { row }] = true;
+            }
         }
         let mut number = Numbering::new(coloring.n_colors);
         let mut group_of = coloring.colors;
@@ -157,9 +179,25 @@ pub struct HessianPlan {
 impl HessianPlan {
     /// By star coloring. The pattern is taken as symmetric: where only one of (i, j) and (j, i)
     /// is a structural nonzero, the other is reckoned with too. `None` if it is not square.
+    ///
+    /// ```
+    /// use nablac::sparsity::{HessianPlan, Pattern};
+    /// let arrow = Pattern::from_entries(9, 9, (0..9).flat_map(|k| [(0, k), (k, 0), (k, k)]));
+    /// let plan = HessianPlan::new(&arrow).unwrap();
+    /// assert_eq!(plan.groups.len(), 2);
+    /// ```
     pub fn new(pattern: &Pattern) -> Option<HessianPlan> {
         let coloring = star_coloring(pattern)?;
-        HessianPlan::from_coloring(pattern, &coloring)
+        if !pattern.is_dense() {
+            return HessianPlan::from_coloring(pattern, &coloring);
+        }
+        let read = |(row, col): (usize, usize)| Read {
+            group: row.min(col) as u32,
+            index: row.max(col) as u32,
+        };
+        let groups = Groups::new(&coloring.colors, coloring.n_colors);
+        let reads = pattern.entries().map(read).collect();
+        Some(HessianPlan { groups, reads, pattern: pattern.clone() })
     }
 
     /// Groups by a coloring that allows direct recovery, as every star coloring does; `None`
@@ -374,7 +412,11 @@ mod tests {
         assert_eq!(plan.groups.len(), 2);
         assert!(recovers_hessian(&plan));
         assert_eq!(plan.lower().count(), 11);
+        let dense = HessianPlan::new(&Pattern::dense(5, 5)).unwrap();
+        assert_eq!(dense.groups.len(), 5);
+        assert!(recovers_hessian(&dense));
         assert!(HessianPlan::new(&Pattern::dense(2, 3)).is_none());
+        assert_eq!(HessianPlan::new(&Pattern::dense(0, 0)).unwrap().groups.len(), 0);
         assert_eq!(HessianPlan::new(&Pattern::zero(3, 3)).unwrap().groups.len(), 0);
     }
 
@@ -394,6 +436,20 @@ mod tests {
         assert_eq!(HessianPlan::new(&band).unwrap().groups.len(), 5);
         let dense_row = Pattern::from_entries(n, n, (0..n).flat_map(|k| [(k, k), (0, k)]));
         assert_eq!(JacobianPlan::new(&dense_row).groups.len(), 2);
+    }
+
+    /// Making the plan fails unless the coloring shows every entry alone.
+    #[test]
+    fn large_irregular_hessians_are_recovered() {
+        let n = 20_000;
+        let mut state = 1u64;
+        let scattered = (0..3 * n).map(|k| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (k % n, (state >> 33) as usize % n)
+        });
+        let hubs = (0..n).flat_map(|k| [(k, k), (k % 3, k), (n - 1, k / 2)]);
+        let plan = HessianPlan::new(&Pattern::from_entries(n, n, scattered.chain(hubs))).unwrap();
+        assert!(plan.groups.len() < 40, "{} groups", plan.groups.len());
     }
 
     proptest! {

@@ -13,6 +13,16 @@ use super::adjacency::{Lists, merge};
 use super::{MAX_NUMEL, Pattern, PatternError};
 
 /// For each of some entries the set of seeds it depends on. Cheap to clone.
+///
+/// ```
+/// use nablac::sparsity::{DependencyMatrix, Pattern};
+/// // y[k] = x[k] * x[k + 1]
+/// let x = DependencyMatrix::identity(5);
+/// let y = DependencyMatrix::union(&[&x.gather(0..4), &x.gather(1..5)])?;
+/// assert_eq!(y.row(2), [2, 3]);
+/// assert_eq!(y.to_pattern()?, Pattern::band(4, 5, 0, 1));
+/// # Ok::<(), nablac::sparsity::PatternError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DependencyMatrix {
     n_seeds: u32,

@@ -77,6 +77,11 @@ impl Ast {
         self.spans[id.index()]
     }
 
+    /// All expressions, operands before their users.
+    pub fn exprs(&self) -> &[Expr] {
+        &self.exprs
+    }
+
     /// The number of expressions.
     pub fn n_exprs(&self) -> usize {
         self.exprs.len()
@@ -99,8 +104,6 @@ pub enum Expr {
     Error,
     /// `2.5`
     Number(f64),
-    /// `"text"`; only patterns and options take one.
-    Text(Arc<str>),
     /// A name used as a value.
     Name(Arc<str>),
     /// `end`, the last index of the innermost `[...]`.
@@ -137,6 +140,79 @@ pub enum Expr {
     Member { base: ExprId, name: Name },
     /// `fold x = x0 for k in 0..N { ... }` or `scan ...`
     Fold(Box<Fold>),
+}
+
+impl Expr {
+    /// Calls `visit` with every operand, in the order of the text as far as it has one.
+    pub fn for_each_operand(&self, mut visit: impl FnMut(ExprId)) {
+        match self {
+            Expr::Error | Expr::Number(_) | Expr::Name(_) | Expr::End => {}
+            Expr::Sum(terms) => terms.iter().for_each(|term| visit(term.value)),
+            Expr::Product(factors) => factors.iter().for_each(|factor| visit(factor.value)),
+            Expr::Negate(operand) | Expr::Transpose(operand) | Expr::Not(operand) => {
+                visit(*operand);
+            }
+            Expr::Power { base, exponent, .. } => {
+                visit(*base);
+                visit(*exponent);
+            }
+            Expr::Compare { left, right, .. } => {
+                visit(*left);
+                visit(*right);
+            }
+            Expr::And(operands) | Expr::Or(operands) => operands.iter().copied().for_each(visit),
+            Expr::If { arms, otherwise } => {
+                for arm in arms {
+                    visit(arm.condition);
+                    visit(arm.value);
+                }
+                visit(*otherwise);
+            }
+            Expr::Call { arguments, .. } => {
+                arguments.iter().for_each(|argument| visit(argument.value));
+            }
+            Expr::Comprehension { value, clauses, .. } => {
+                visit(*value);
+                for clause in clauses {
+                    match clause {
+                        Clause::For(iteration) => iteration.range.for_each_operand(&mut visit),
+                        Clause::If(condition) => visit(*condition),
+                    }
+                }
+            }
+            Expr::Matrix { rows } => rows.iter().flatten().copied().for_each(visit),
+            Expr::Index { base, arguments } => {
+                visit(*base);
+                for argument in arguments {
+                    match *argument {
+                        IndexArgument::At(index) => visit(index),
+                        IndexArgument::Range { lo, hi } => {
+                            visit(lo);
+                            hi.into_iter().for_each(&mut visit);
+                        }
+                        IndexArgument::All => {}
+                    }
+                }
+            }
+            Expr::Member { base, .. } => visit(*base),
+            Expr::Fold(fold) => {
+                visit(fold.start);
+                fold.iteration.range.for_each_operand(&mut visit);
+                for argument in fold.options.iter().flat_map(|options| &options.arguments) {
+                    visit(argument.value);
+                }
+                fold.body.lets.iter().flat_map(|let_| &let_.values).for_each(|&value| visit(value));
+                visit(fold.body.result);
+            }
+        }
+    }
+}
+
+impl Range {
+    fn for_each_operand(&self, visit: &mut impl FnMut(ExprId)) {
+        visit(self.lo);
+        visit(self.hi);
+    }
 }
 
 /// One term of a sum.

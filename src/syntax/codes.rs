@@ -100,7 +100,7 @@ codes! {
         wrong "input x\noutput f = x**2", right "input x\noutput f = x^2";
     NestedTooDeeply "E0008" "nested too deeply",
         "Brackets and expressions may be nested 1,000 deep. Chains of `+`, `*`, `and`, `or` and `else if` do not count as nesting, however long. Name parts of the formula with `let`.",
-        wrong "input x\noutput f = x''''''''''''''''''''''''''''''''''''''''''''''''''", right "input x\noutput f = x'";
+        wrong "input x\noutput f = ((( ...nested )))", right "input x\noutput f = x'";
     ComparisonChain "E0009" "a chain of comparisons",
         "Outside constraints a comparison has two sides; join several by `and`.",
         wrong "input x\noutput f = 0 < x < 1", right "input x\noutput f = 0 < x and x < 1";

@@ -1,233 +1,253 @@
-//! Scalar formulas: partial derivatives in the operation table, sides of rewrite rules.
+//! Scalar formulas within the source of nablac itself: partial derivatives in the table of
+//! operations (`"-y * b / (a*a + b*b)"`) and sides of rewrite rules (`"log(x) + log(z)"`).
 //!
-//! The language's scalar expressions, as far as a line of text needs them: numbers, names, calls,
-//! `+ - * / ^`, unary minus, comparisons, parentheses. A formula is a flat list in postfix order.
+//! A formula is an expression of the language without matrices, read by the same grammar, and
+//! given as a flat list in postfix order.
 
-/// A formula in postfix order.
+use super::ast::{Ast, Comparison, Expr, ExprId, FileId, ProductOperator};
+use super::parser::parse_expression;
+
+/// A formula in postfix order: operands before the operation that takes them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formula {
+    /// The steps; running them leaves one value.
     pub ops: Vec<FormulaOp>,
 }
 
-/// One step: pushes a value, or replaces the newest `n_args` values by one.
+/// A step of a formula.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FormulaOp {
+    /// A number, or one of the constants `pi e inf nan eps`.
     Number(f64),
-    /// Argument `a`, `b` or `c` of an operation.
+    /// `a`, `b` or `c`: the argument with this number.
     Arg(u8),
-    /// The result `y` of an operation.
+    /// `y`: the result of the operation.
     Result,
-    /// A free variable of a rule.
+    /// A free variable.
     Var(String),
-    /// A row of the operation table by its name.
-    Apply {
-        name: String,
-        n_args: u8,
-    },
+    /// Takes the last `n_args` values. Operators have the names add, sub, mul, div, pow, neg, lt,
+    /// le, gt, ge, eq, ne, and, or, not; `if c then a else b` is select.
+    Apply { name: String, n_args: u8 },
 }
 
-/// Reads a formula over the arguments `a`, `b`, `c` and the result `y` of an operation.
+/// Reads a formula whose names are the arguments `a b c` and the result `y`.
+///
+/// ```
+/// use nablac::syntax::formula::{FormulaOp, parse_formula};
+/// let formula = parse_formula("1 / a").unwrap();
+/// assert_eq!(formula.ops.len(), 3);
+/// assert_eq!(formula.ops[1], FormulaOp::Arg(0));
+/// ```
 pub fn parse_formula(text: &str) -> Result<Formula, String> {
-    parse(text, |name| match name {
+    read(text, |name| match name {
         "a" => Ok(FormulaOp::Arg(0)),
         "b" => Ok(FormulaOp::Arg(1)),
         "c" => Ok(FormulaOp::Arg(2)),
         "y" => Ok(FormulaOp::Result),
-        _ => Err(format!("unknown name `{name}`")),
+        _ => Err(format!("`{name}` is neither an argument `a b c` nor the result `y`")),
     })
 }
 
-/// Reads a formula whose names are all free variables.
+/// Reads a formula whose names, the constants apart, are free variables.
 pub fn parse_pattern(text: &str) -> Result<Formula, String> {
-    parse(text, |name| Ok(FormulaOp::Var(name.to_owned())))
+    read(text, |name| Ok(FormulaOp::Var(name.to_string())))
 }
 
-/// Deepest nesting of parentheses and calls in a formula.
-const MAX_DEPTH: u32 = 200;
-
-fn parse(text: &str, name: impl Fn(&str) -> Result<FormulaOp, String>) -> Result<Formula, String> {
-    let mut reader = Reader { rest: text, ops: Vec::new(), name, depth: 0 };
-    reader.comparison()?;
-    reader.skip_blanks();
-    if reader.rest.is_empty() {
-        Ok(Formula { ops: reader.ops })
-    } else {
-        Err(format!("`{}` is left over", reader.rest))
-    }
-}
-
-struct Reader<'t, F> {
-    rest: &'t str,
-    ops: Vec<FormulaOp>,
-    name: F,
-    depth: u32,
-}
-
-impl<F: Fn(&str) -> Result<FormulaOp, String>> Reader<'_, F> {
-    fn skip_blanks(&mut self) {
-        self.rest = self.rest.trim_start();
-    }
-
-    /// Takes the first of `symbols` that comes next; gives what stands beside it.
-    fn take<'s>(&mut self, symbols: &[(&'s str, &'s str)]) -> Option<&'s str> {
-        self.skip_blanks();
-        let (symbol, op) = symbols.iter().find(|(s, _)| self.rest.starts_with(s))?;
-        self.rest = &self.rest[symbol.len()..];
-        Some(op)
-    }
-
-    fn apply(&mut self, name: &str, n_args: u8) {
-        self.ops.push(FormulaOp::Apply { name: name.to_owned(), n_args });
-    }
-
-    fn comparison(&mut self) -> Result<(), String> {
-        self.sum()?;
-        let symbols =
-            [("<=", "le"), (">=", "ge"), ("==", "eq"), ("!=", "ne"), ("<", "lt"), (">", "gt")];
-        if let Some(op) = self.take(&symbols) {
-            self.sum()?;
-            self.apply(op, 2);
-        }
-        Ok(())
-    }
-
-    fn sum(&mut self) -> Result<(), String> {
-        self.product()?;
-        while let Some(op) = self.take(&[("+", "add"), ("-", "sub")]) {
-            self.product()?;
-            self.apply(op, 2);
-        }
-        Ok(())
-    }
-
-    fn product(&mut self) -> Result<(), String> {
-        self.negation()?;
-        while let Some(op) = self.take(&[("*", "mul"), ("/", "div")]) {
-            self.negation()?;
-            self.apply(op, 2);
-        }
-        Ok(())
-    }
-
-    fn negation(&mut self) -> Result<(), String> {
-        if self.take(&[("-", "neg")]).is_none() {
-            return self.power();
-        }
-        self.nested(Self::negation)?;
-        // A negative number is one constant.
-        if let Some(FormulaOp::Number(v)) = self.ops.last_mut() {
-            *v = -*v;
-        } else {
-            self.apply("neg", 1);
-        }
-        Ok(())
-    }
-
-    fn power(&mut self) -> Result<(), String> {
-        self.atom()?;
-        if self.take(&[("^", "pow")]).is_some() {
-            self.nested(Self::negation)?;
-            self.apply("pow", 2);
-        }
-        Ok(())
-    }
-
-    fn nested(&mut self, read: fn(&mut Self) -> Result<(), String>) -> Result<(), String> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(format!("nested deeper than {MAX_DEPTH}"));
-        }
-        let result = read(self);
-        self.depth -= 1;
-        result
-    }
-
-    fn atom(&mut self) -> Result<(), String> {
-        if self.take(&[("(", "")]).is_some() {
-            self.nested(Self::comparison)?;
-            return self.expect(")");
-        }
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let first = self.rest.chars().next().ok_or("the formula ends too early")?;
-        if first.is_ascii_digit() {
-            let bytes = self.rest.as_bytes();
-            let mut end = 0;
-            while end < bytes.len()
-                && (bytes[end].is_ascii_digit()
-                    || bytes[end] == b'.'
-                    || bytes[end] == b'e'
-                    || bytes[end] == b'-' && bytes[end - 1] == b'e')
-            {
-                end += 1;
+fn read(
+    text: &str,
+    name_to_op: impl Fn(&str) -> Result<FormulaOp, String>,
+) -> Result<Formula, String> {
+    let (ast, root, diagnostics) = parse_expression(text, FileId(0));
+    let Some(root) = root else {
+        let parts: Vec<String> = diagnostics
+            .iter()
+            .map(|diagnostic| {
+                format!("{} at {}", diagnostic.message, diagnostic.primary.span.start)
+            })
+            .collect();
+        return Err(format!("in `{text}`: {}", parts.join("; ")));
+    };
+    let mut tasks = vec![Task::Visit(root)];
+    let mut ops = Vec::new();
+    while let Some(task) = tasks.pop() {
+        match task {
+            Task::Emit(op) => ops.push(op),
+            Task::Visit(id) => {
+                let steps = steps(&ast, id, &name_to_op)
+                    .map_err(|message| format!("in `{text}`: {message}"))?;
+                tasks.extend(steps.into_iter().rev());
             }
-            let (number, rest) = self.rest.split_at(end);
-            let value = number.parse().map_err(|_| format!("`{number}` is no number"))?;
-            self.rest = rest;
-            self.ops.push(FormulaOp::Number(value));
-            return Ok(());
         }
-        if !is_word(first) {
-            return Err(format!("`{first}` does not fit here"));
-        }
-        let end = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        let word = word.to_owned();
-        self.rest = rest;
-        if self.take(&[("(", "")]).is_none() {
-            let op = (self.name)(&word)?;
-            self.ops.push(op);
-            return Ok(());
-        }
-        let mut n_args = 1;
-        self.nested(Self::comparison)?;
-        while self.take(&[(",", "")]).is_some() {
-            n_args += 1;
-            self.nested(Self::comparison)?;
-        }
-        self.expect(")")?;
-        self.apply(&word, n_args);
-        Ok(())
     }
+    Ok(Formula { ops })
+}
 
-    fn expect(&mut self, symbol: &str) -> Result<(), String> {
-        self.take(&[(symbol, "")]).map(|_| ()).ok_or_else(|| format!("`{symbol}` is missing"))
+enum Task {
+    Visit(ExprId),
+    Emit(FormulaOp),
+}
+
+fn apply(name: &str, n_args: u8) -> Task {
+    Task::Emit(FormulaOp::Apply { name: name.to_string(), n_args })
+}
+
+/// What an expression comes to, in order.
+fn steps(
+    ast: &Ast,
+    id: ExprId,
+    name_to_op: &impl Fn(&str) -> Result<FormulaOp, String>,
+) -> Result<Vec<Task>, String> {
+    use Task::{Emit, Visit};
+    Ok(match ast.expr(id) {
+        Expr::Number(value) => vec![Emit(FormulaOp::Number(*value))],
+        Expr::Name(name) => vec![Emit(match constant(name) {
+            Some(value) => FormulaOp::Number(value),
+            None => name_to_op(name)?,
+        })],
+        Expr::Sum(terms) => {
+            let mut steps = vec![Visit(terms[0].value)];
+            for term in &terms[1..] {
+                steps.push(Visit(term.value));
+                steps.push(apply(if term.negative { "sub" } else { "add" }, 2));
+            }
+            steps
+        }
+        Expr::Product(factors) => {
+            let mut steps = vec![Visit(factors[0].value)];
+            for factor in &factors[1..] {
+                steps.push(Visit(factor.value));
+                steps.push(apply(
+                    match factor.product {
+                        ProductOperator::Times | ProductOperator::ElementwiseTimes => "mul",
+                        ProductOperator::Over | ProductOperator::ElementwiseOver => "div",
+                        ProductOperator::Solve => return Err("`\\` is not scalar".to_string()),
+                    },
+                    2,
+                ));
+            }
+            steps
+        }
+        Expr::Negate(operand) => vec![Visit(*operand), apply("neg", 1)],
+        Expr::Not(operand) => vec![Visit(*operand), apply("not", 1)],
+        Expr::Power { base, exponent, .. } => {
+            vec![Visit(*base), Visit(*exponent), apply("pow", 2)]
+        }
+        Expr::Compare { comparison, left, right, .. } => {
+            let name = match comparison {
+                Comparison::Less => "lt",
+                Comparison::LessEqual => "le",
+                Comparison::Greater => "gt",
+                Comparison::GreaterEqual => "ge",
+                Comparison::Equal => "eq",
+                Comparison::NotEqual => "ne",
+            };
+            vec![Visit(*left), Visit(*right), apply(name, 2)]
+        }
+        Expr::And(operands) => joined(operands, "and"),
+        Expr::Or(operands) => joined(operands, "or"),
+        Expr::If { arms, otherwise } => {
+            let mut steps = Vec::new();
+            for arm in arms {
+                steps.push(Visit(arm.condition));
+                steps.push(Visit(arm.value));
+            }
+            steps.push(Visit(*otherwise));
+            steps.extend(arms.iter().map(|_| apply("select", 3)));
+            steps
+        }
+        Expr::Call { function, arguments } => {
+            if let Some(argument) = arguments.iter().find(|argument| argument.name.is_some()) {
+                let name = argument.name.as_ref().map_or("", |name| &name.text);
+                return Err(format!("`{}` takes no option `{name}`", function.text));
+            }
+            let n_args = u8::try_from(arguments.len())
+                .map_err(|_| format!("`{}` has more than 255 arguments", function.text))?;
+            let mut steps: Vec<Task> =
+                arguments.iter().map(|argument| Visit(argument.value)).collect();
+            steps.push(apply(&function.text, n_args));
+            steps
+        }
+        Expr::Error
+        | Expr::End
+        | Expr::Transpose(_)
+        | Expr::Comprehension { .. }
+        | Expr::Matrix { .. }
+        | Expr::Index { .. }
+        | Expr::Member { .. }
+        | Expr::Fold(_) => return Err("a formula has only scalar operations".to_string()),
+    })
+}
+
+fn joined(operands: &[ExprId], name: &str) -> Vec<Task> {
+    let mut steps = vec![Task::Visit(operands[0])];
+    for &operand in &operands[1..] {
+        steps.push(Task::Visit(operand));
+        steps.push(apply(name, 2));
     }
+    steps
+}
+
+/// The value of a named constant of the language.
+pub fn constant(name: &str) -> Option<f64> {
+    Some(match name {
+        "pi" => std::f64::consts::PI,
+        "e" => std::f64::consts::E,
+        "inf" => f64::INFINITY,
+        "nan" => f64::NAN,
+        "eps" => f64::EPSILON,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use expect_test::{Expect, expect};
 
-    fn text(formula: &Formula) -> String {
-        let words: Vec<String> = formula
-            .ops
-            .iter()
-            .map(|op| match op {
-                FormulaOp::Number(v) => v.to_string(),
-                FormulaOp::Arg(k) => ["a", "b", "c"][*k as usize].to_owned(),
-                FormulaOp::Result => "y".to_owned(),
-                FormulaOp::Var(v) => v.clone(),
-                FormulaOp::Apply { name, n_args } => format!("{name}/{n_args}"),
-            })
-            .collect();
-        words.join(" ")
+    fn check(text: &str, expected: Expect) {
+        let shown = match parse_pattern(text) {
+            Err(message) => message,
+            Ok(formula) => {
+                let words: Vec<String> = formula
+                    .ops
+                    .iter()
+                    .map(|op| match op {
+                        FormulaOp::Number(value) => value.to_string(),
+                        FormulaOp::Arg(position) => format!("arg{position}"),
+                        FormulaOp::Result => "result".to_string(),
+                        FormulaOp::Var(name) => name.clone(),
+                        FormulaOp::Apply { name, n_args } => format!("{name}/{n_args}"),
+                    })
+                    .collect();
+                words.join(" ")
+            }
+        };
+        expected.assert_eq(&shown);
     }
 
     #[test]
-    fn precedence_is_that_of_the_language() {
-        let read = |t: &str| text(&parse_formula(t).unwrap());
-        assert_eq!(read("-y / b"), "y neg/1 b div/2");
-        assert_eq!(read("a - b * c"), "a b c mul/2 sub/2");
-        assert_eq!(read("-a^2"), "a 2 pow/2 neg/1");
-        assert_eq!(read("a^-b^2"), "a b 2 pow/2 neg/1 pow/2");
-        assert_eq!(read("select(a > b, 1e-3, -2)"), "a b gt/2 0.001 -2 select/3");
+    fn formulas_become_postfix() {
+        check("-y * b / (a*a + b*b)", expect!["y neg/1 b mul/2 a a mul/2 b b mul/2 add/2 div/2"]);
+        check(
+            "select(a > b, 1, select(a == b, 0.5, 0))",
+            expect!["a b gt/2 1 a b eq/2 0.5 0 select/3 select/3"],
+        );
+        check("x - 2*z^-2", expect!["x 2 z 2 neg/1 pow/2 mul/2 sub/2"]);
+        check(
+            "if x < 0 then 1 else if x > 1 then 2 else pi",
+            expect!["x 0 lt/2 1 x 1 gt/2 2 3.141592653589793 select/3 select/3"],
+        );
+        check("x and not z or w", expect!["x z not/1 and/2 w or/2"]);
+        check("x +", expect!["in `x +`: the statement is not complete at 3"]);
+        check("x'", expect!["in `x'`: a formula has only scalar operations"]);
+        check("f(x, order = 2)", expect!["in `f(x, order = 2)`: `f` takes no option `order`"]);
     }
 
     #[test]
-    fn mistakes_are_reported() {
-        for wrong in ["", "a +", "q", "a b", "sin(a", "1.2.3", "a ? b"] {
-            assert!(parse_formula(wrong).is_err(), "{wrong}");
-        }
-        assert!(parse_pattern(&"(".repeat(100_000)).is_err());
+    fn arguments_and_result_have_fixed_names() {
+        let ops = parse_formula("c * y").map(|formula| formula.ops);
+        let mul = FormulaOp::Apply { name: "mul".to_string(), n_args: 2 };
+        assert_eq!(ops, Ok(vec![FormulaOp::Arg(2), FormulaOp::Result, mul]));
+        assert!(parse_formula("x").is_err());
     }
 }

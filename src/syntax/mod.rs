@@ -4,10 +4,24 @@
 //! never fails. This module uses nothing else of the crate.
 
 pub mod ast;
+mod builder;
 pub mod codes;
 pub mod diagnostic;
+mod dump;
+mod format;
 pub mod formula;
+mod lexer;
+mod mistakes;
+mod parser;
+mod token;
+mod units;
 
 pub use ast::{Ast, ExprId, FileId, Span};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Label, Severity, SourceMap, did_you_mean, render, render_all};
+pub use dump::{dump, dump_expr};
+pub use format::format;
+pub use parser::{parse, parse_expression};
+
+#[cfg(test)]
+mod tests;

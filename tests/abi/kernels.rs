@@ -183,8 +183,7 @@ pub fn cases() -> Vec<Case> {
         tables(),
         calls(),
         shared_result(),
-        long_code(4_000, 17),
-        long_code(14_000, 29),
+        long_code(1_600, 29),
         long_callee(),
     ];
     cases.extend(operations());
@@ -441,7 +440,7 @@ fn long_code(n: usize, seed: u64) -> Case {
         let far = values[random(values.len())];
         let op = [ScalarOp::Add, ScalarOp::Sub, ScalarOp::Mul, ScalarOp::Max][random(4)];
         let mixed = b.apply(op, &[near, far]);
-        let value = if step % 1_000 == 999 {
+        let value = if step % 200 == 199 {
             let (id, carried) = b.open(Trip::Const(3), &[mixed]);
             let next = b.apply(ScalarOp::Mul, &[carried[0], half]);
             b.close(id, &[next]);
@@ -471,7 +470,7 @@ fn long_code(n: usize, seed: u64) -> Case {
 
 /// A caller whose callee keeps values in memory that the caller's plan does not know of.
 fn long_callee() -> Case {
-    let callee = long_code(12_000, 5).kernel;
+    let callee = long_code(1_000, 5).kernel;
     let mut b = Builder::new("long_callee", &[("x", 40)], &[("y", 50)]);
     let x = b.load_at(Base::Arg(0), 3);
     b.store_at(Base::Work, 50, x);

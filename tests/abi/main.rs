@@ -4,6 +4,7 @@
 mod casadi;
 mod compilers;
 mod kernels;
+mod programs;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +20,14 @@ fn directory(name: &str) -> PathBuf {
     path
 }
 
-/// Whether the program can be run; when it cannot, says so, and fails on CI.
+/// Whether the program can be run.
+fn works(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+}
+
+/// [`works`]; when it does not, says so, and fails on CI, which has to have it.
 fn available(program: &str, args: &[&str]) -> bool {
-    let works =
-        Command::new(program).args(args).output().is_ok_and(|output| output.status.success());
+    let works = works(program, args);
     if !works {
         let what = format!("{program} {}", args.join(" "));
         assert!(std::env::var("CI").as_deref() != Ok("true"), "CI lacks `{what}`");

@@ -544,9 +544,14 @@ impl Body<'_> {
     }
 }
 
-/// `3 * i0 - i1 + 2`.
+/// `3 * i0 - i1 + 2`; the offset comes first when a minus would.
 fn affine(index: &Affine) -> String {
     let mut out = String::new();
+    let mut offset = index.offset;
+    if index.terms.iter().find(|term| term.1 != 0).is_some_and(|term| term.1 < 0) {
+        out = if offset == 0 { String::new() } else { offset.to_string() };
+        offset = 0;
+    }
     for &(id, stride) in index.terms.iter().filter(|term| term.1 != 0) {
         let sign = match (out.is_empty(), stride < 0) {
             (true, false) => "",
@@ -561,9 +566,9 @@ fn affine(index: &Affine) -> String {
         _ = write!(out, "i{id}");
     }
     if out.is_empty() {
-        return index.offset.to_string();
+        return offset.to_string();
     }
-    match index.offset {
+    match offset {
         0 => {}
         offset if offset < 0 => _ = write!(out, " - {}", offset.unsigned_abs()),
         offset => _ = write!(out, " + {offset}"),

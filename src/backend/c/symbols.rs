@@ -1,10 +1,12 @@
 //! The companions of an exported function: sizes, names, patterns, defaults, memory.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::source::Registry;
 use super::text::{number, string};
 use super::{CFunction, CPort};
+use crate::kernel::count::count;
 use crate::kernel::ir::Kernel;
 
 /// Writes the companions of `function`.
@@ -64,7 +66,21 @@ fn choice(
     _ = writeln!(out, "    default: return {otherwise};\n  }}\n}}\n");
 }
 
-/// What an evaluation of the kernel costs, in words.
-pub fn cost(kernel: &Kernel) -> String {
-    format!("{} instructions", kernel.insts.len())
+/// What an evaluation of the kernel costs, in words: `12 operations (5 add, 7 mul)`.
+pub fn cost(kernel: &Arc<Kernel>) -> String {
+    let counts = count(kernel);
+    let kinds = [
+        (counts.add, "add"),
+        (counts.mul, "mul"),
+        (counts.div, "div"),
+        (counts.sqrt, "sqrt"),
+        (counts.call, "call"),
+        (counts.other, "other"),
+    ];
+    let parts: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
+    match parts.is_empty() {
+        true => "no operations".to_string(),
+        false => format!("{} operations ({})", counts.total(), parts.join(", ")),
+    }
 }

@@ -1,0 +1,200 @@
+//! `nablac show`: what a function looks like at each stage on its way to machine code.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::open::ModelArgs;
+use super::{Failure, SimplifyArgs, bench, files, print, put};
+use crate::backend::jit::{JitOptions, asm, clif};
+use crate::function::{Function, FunctionError};
+use crate::graph::{Func, Op, visit};
+use crate::kernel;
+use crate::kernel::count::count;
+use crate::kernel::ir::Kernel;
+use crate::simplify::SimplifyOptions;
+use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
+use crate::syntax::{SourceMap, dump, parse};
+
+/// Widest and highest picture of a pattern, in characters.
+const MOST_COLUMNS: usize = 80;
+const MOST_ROWS: usize = 60;
+
+/// Show a function at a stage on its way to machine code
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(value_enum)]
+    stage: Stage,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    simplify: SimplifyArgs,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Stage {
+    /// The syntax tree
+    Ast,
+    /// The graph before simplification
+    Graph,
+    /// The instructions that engines read
+    Kernel,
+    /// Cranelift's intermediate form
+    Clif,
+    /// Machine code
+    Asm,
+    /// The patterns of sparse outputs
+    Spy,
+    /// Operations before and after simplification
+    Cost,
+    /// How few directional derivatives give each sparse output
+    Colors,
+}
+
+pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
+    if let Stage::Ast = args.stage {
+        let (name, text) = files::read(&args.model.file)?;
+        let mut sources = SourceMap::new();
+        let file = sources.add(name.as_str(), text.as_str());
+        let (ast, diagnostics) = parse(&text, file);
+        put(out, &dump(&ast))?;
+        return match diagnostics.iter().any(|d| d.is_error()) {
+            true => Err(Failure::diagnostics(&diagnostics, &sources)),
+            false => Ok(()),
+        };
+    }
+    let function = args.model.open()?.function;
+    let options = args.simplify.options();
+    let compiled = || -> Arc<Kernel> { Arc::new(kernel::build(&function.optimized(&options))) };
+    let engine = |e| Failure::from(FunctionError::Engine(e));
+    let jit = JitOptions::default();
+    let text = match args.stage {
+        Stage::Ast => String::new(),
+        Stage::Graph => graph(function.func()),
+        Stage::Kernel => kernel::print::text(&compiled()),
+        Stage::Clif => clif(&compiled(), &jit).map_err(engine)?,
+        Stage::Asm => asm(&compiled(), &jit).map_err(engine)?,
+        Stage::Spy => per_sparse_output(&function, spy),
+        Stage::Cost => cost(&function, &options),
+        Stage::Colors => per_sparse_output(&function, colors),
+    };
+    put(out, &text)
+}
+
+/// A line for each node of a function and of all that it calls.
+fn graph(func: &Arc<Func>) -> String {
+    let mut text = String::new();
+    let mut seen: FxHashSet<Arc<Func>> = FxHashSet::default();
+    let mut open = vec![func.clone()];
+    while let Some(func) = open.pop() {
+        if !seen.insert(func.clone()) {
+            continue;
+        }
+        let inputs: Vec<String> = func
+            .inputs
+            .iter()
+            .map(|port| format!("{}: {}", port.name, print::pattern(&port.pattern)))
+            .collect();
+        let _ = writeln!(
+            text,
+            "function {} #{:x} ({})",
+            func.name,
+            func.content_hash(),
+            inputs.join(", ")
+        );
+        let Some((graph, outputs)) = func.graph() else {
+            text.push_str("  external\n");
+            continue;
+        };
+        for id in visit::reachable(graph, outputs) {
+            let op = match graph.op(id) {
+                Op::Scalar(op) => op.row().name.to_owned(),
+                Op::Input => format!("input {}", graph.number(id)),
+                Op::Result => format!("result {}", graph.number(id)),
+                Op::Const => match graph.as_uniform(id) {
+                    Some(value) => print::number(value),
+                    None => "data".to_owned(),
+                },
+                op => format!("{op:?}").to_lowercase(),
+            };
+            let args: Vec<String> = graph.args(id).iter().map(|a| format!("%{}", a.0)).collect();
+            let callees: Vec<String> =
+                graph.callees(id).map(|f| format!(" {}#{:x}", f.name, f.content_hash())).collect();
+            let _ = writeln!(
+                text,
+                "  %{} = {op}({}){}  # {}",
+                id.0,
+                args.join(", "),
+                callees.concat(),
+                print::pattern(graph.pattern(id))
+            );
+            open.extend(graph.callees(id).cloned());
+        }
+        for (port, root) in func.outputs.iter().zip(outputs) {
+            let _ = writeln!(text, "  output {} = %{}", port.name, root.0);
+        }
+    }
+    text
+}
+
+fn per_sparse_output(function: &Function, show: impl Fn(&Pattern) -> String) -> String {
+    let mut text = String::new();
+    for output in function.outputs() {
+        if !output.pattern.is_dense() {
+            let _ = writeln!(text, "{}: {}", output.name, print::pattern(&output.pattern));
+            text.push_str(&show(&output.pattern));
+        }
+    }
+    if text.is_empty() { "all outputs are dense\n".to_owned() } else { text }
+}
+
+/// A dot for each nonzero, or for each group of entries that has one.
+fn spy(pattern: &Pattern) -> String {
+    let (n_rows, n_cols) = pattern.shape();
+    let scale = n_rows.div_ceil(MOST_ROWS).max(n_cols.div_ceil(MOST_COLUMNS)).max(1);
+    let (height, width) = (n_rows.div_ceil(scale), n_cols.div_ceil(scale));
+    let mut dots = vec![vec![' '; width]; height];
+    for (row, col) in pattern.entries() {
+        dots[row / scale][col / scale] = '*';
+    }
+    let mut text = String::new();
+    for row in dots {
+        let row: String = row.into_iter().collect();
+        let _ = writeln!(text, "  |{row}|");
+    }
+    if scale > 1 {
+        let _ = writeln!(text, "  (a sign is {scale}x{scale} entries)");
+    }
+    text
+}
+
+/// Colors that the pattern needs by columns, by rows and, if it is symmetric, by stars.
+fn colors(pattern: &Pattern) -> String {
+    let mut text = format!(
+        "  columns: {} colors\n  rows: {} colors\n",
+        column_coloring(pattern).n_colors,
+        row_coloring(pattern).n_colors
+    );
+    if pattern.n_rows() == pattern.n_cols()
+        && pattern.transpose().0 == *pattern
+        && let Some(star) = star_coloring(pattern)
+    {
+        let _ = writeln!(text, "  star (symmetric): {} colors", star.n_colors);
+    }
+    text
+}
+
+fn cost(function: &Function, options: &SimplifyOptions) -> String {
+    let plain = count(&Arc::new(kernel::build(function.func())));
+    let after = count(&Arc::new(kernel::build(&function.optimized(options))));
+    let stages = [
+        ("construction", plain),
+        ("level 0", bench::before(function, options)),
+        ("simplified", after),
+    ];
+    let lines =
+        stages.iter().map(|(stage, ops)| format!("{stage:<14}{}\n", bench::counts_text(ops)));
+    lines.collect()
+}

@@ -1,0 +1,326 @@
+//! What users hold: a function with named inputs and outputs, its derivatives, and its compiled
+//! forms.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::backend::abi::{Engine, EngineError, EvalError, Memory};
+use crate::backend::c::{CEngine, CEngineError};
+use crate::backend::interp::Interp;
+use crate::backend::jit::{Jit, JitOptions};
+use crate::diff::{self, DiffError};
+use crate::graph::{Func, Graph, NodeId, visit};
+use crate::kernel::ir::Kernel;
+use crate::simplify::{SimplifyOptions, optimize};
+use crate::sparsity::Pattern;
+
+/// A function from named sparse matrices to named sparse matrices. Immutable and cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Function {
+    func: Arc<Func>,
+    inputs: Arc<[Input]>,
+    outputs: Arc<[Output]>,
+}
+
+/// An input of a [`Function`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    pub name: Arc<str>,
+    pub pattern: Pattern,
+    /// Declared by `param`: meant to stay fixed over many calls.
+    pub is_param: bool,
+    /// Declared `sym`: evaluation refuses a value that is not symmetric.
+    pub symmetric: bool,
+    /// Closed range that evaluation checks.
+    pub range: Option<(f64, f64)>,
+    /// Nonzeros that stand for a missing value.
+    pub default: Option<Vec<f64>>,
+    /// Units, one for all entries or one for each.
+    pub unit: Vec<Arc<str>>,
+}
+
+impl Input {
+    /// An input without declarations.
+    pub fn new(name: impl Into<Arc<str>>, pattern: Pattern) -> Input {
+        Input {
+            name: name.into(),
+            pattern,
+            is_param: false,
+            symmetric: false,
+            range: None,
+            default: None,
+            unit: Vec::new(),
+        }
+    }
+}
+
+/// An output of a [`Function`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    pub name: Arc<str>,
+    pub pattern: Pattern,
+    pub unit: Vec<Arc<str>>,
+}
+
+/// How a function is compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    pub engine: EngineKind,
+    pub simplify: SimplifyOptions,
+}
+
+/// What evaluates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// Machine code by Cranelift.
+    #[default]
+    Jit,
+    /// The reference interpreter, ready at once.
+    Interp,
+    /// C compiled by the system's `cc` and loaded.
+    C,
+}
+
+/// Why a function could not be derived or compiled.
+#[derive(Debug)]
+pub enum FunctionError {
+    /// No input or output of that name.
+    Unknown {
+        what: &'static str,
+        name: String,
+        known: Vec<Arc<str>>,
+    },
+    /// A gradient or Hessian of a matrix.
+    NotAScalar {
+        output: Arc<str>,
+        shape: (usize, usize),
+    },
+    Derivative(DiffError),
+    Engine(EngineError),
+    C(CEngineError),
+}
+
+impl std::fmt::Display for FunctionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FunctionError::Unknown { what, name, known } => {
+                write!(f, "there is no {what} `{name}`; there are: {}", known.join(", "))
+            }
+            FunctionError::NotAScalar { output, shape: (r, c) } => {
+                write!(f, "`{output}` is {r}x{c}; gradients and Hessians are of scalars")
+            }
+            FunctionError::Derivative(e) => e.fmt(f),
+            FunctionError::Engine(e) => e.fmt(f),
+            FunctionError::C(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FunctionError {}
+
+impl From<DiffError> for FunctionError {
+    fn from(e: DiffError) -> FunctionError {
+        FunctionError::Derivative(e)
+    }
+}
+
+/// Seconds spent on the way from graph to code.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timing {
+    pub simplify_s: f64,
+    /// Kernel and code.
+    pub compile_s: f64,
+}
+
+/// A function made ready for evaluation. Shared between threads, each with its own [`Memory`].
+#[derive(Clone)]
+pub struct Compiled {
+    pub function: Function,
+    pub kernel: Arc<Kernel>,
+    pub timing: Timing,
+    engine: Arc<dyn Engine>,
+}
+
+impl Function {
+    /// A function of a frozen graph; `inputs` describe its inputs in order.
+    pub fn new(func: Arc<Func>, inputs: Vec<Input>) -> Function {
+        let outputs = func
+            .outputs
+            .iter()
+            .map(|p| Output { name: p.name.clone(), pattern: p.pattern.clone(), unit: Vec::new() })
+            .collect();
+        Function { func, inputs: inputs.into(), outputs }
+    }
+
+    /// The same function with units of its outputs, in order.
+    pub fn with_units(self, units: Vec<Vec<Arc<str>>>) -> Function {
+        let outputs =
+            self.outputs.iter().zip(units).map(|(o, unit)| Output { unit, ..o.clone() }).collect();
+        Function { outputs, ..self }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.func.name
+    }
+
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// The graph behind.
+    pub fn func(&self) -> &Arc<Func> {
+        &self.func
+    }
+
+    /// Position of an input.
+    pub fn input(&self, name: &str) -> Result<usize, FunctionError> {
+        self.inputs.iter().position(|i| &*i.name == name).ok_or_else(|| FunctionError::Unknown {
+            what: "input",
+            name: name.to_owned(),
+            known: self.inputs.iter().map(|i| i.name.clone()).collect(),
+        })
+    }
+
+    /// Position of an output.
+    pub fn output(&self, name: &str) -> Result<usize, FunctionError> {
+        self.outputs.iter().position(|o| &*o.name == name).ok_or_else(|| FunctionError::Unknown {
+            what: "output",
+            name: name.to_owned(),
+            known: self.outputs.iter().map(|o| o.name.clone()).collect(),
+        })
+    }
+
+    /// The function of the gradient of a scalar output by an input, in the shape of the input.
+    /// Its output is called `grad_OUTPUT_INPUT`.
+    ///
+    /// # Errors
+    /// An unknown name, an output that is no scalar, an external without derivative.
+    pub fn gradient(&self, output: &str, input: &str) -> Result<Function, FunctionError> {
+        self.scalar(output)?;
+        self.derived("grad", output, input, |g, y, x| diff::gradient(g, y, &[x]))
+    }
+
+    /// The function of the sparse Jacobian of an output by an input, both column-major. Its
+    /// output is called `jac_OUTPUT_INPUT`.
+    ///
+    /// # Errors
+    /// An unknown name, an external without derivative.
+    pub fn jacobian(&self, output: &str, input: &str) -> Result<Function, FunctionError> {
+        self.derived("jac", output, input, |g, y, x| diff::jacobian(g, y, &[x]))
+    }
+
+    /// The function of the sparse, symmetric Hessian of a scalar output by an input. Its output
+    /// is called `hess_OUTPUT_INPUT`.
+    ///
+    /// # Errors
+    /// An unknown name, an output that is no scalar, an external without derivative.
+    pub fn hessian(&self, output: &str, input: &str) -> Result<Function, FunctionError> {
+        self.scalar(output)?;
+        self.derived("hess", output, input, |g, y, x| diff::hessian(g, y, &[x]))
+    }
+
+    fn scalar(&self, output: &str) -> Result<(), FunctionError> {
+        let output = &self.outputs[self.output(output)?];
+        if output.pattern.is_scalar() {
+            return Ok(());
+        }
+        let (output, shape) = (output.name.clone(), output.pattern.shape());
+        Err(FunctionError::NotAScalar { output, shape })
+    }
+
+    fn derived(
+        &self,
+        kind: &str,
+        output: &str,
+        input: &str,
+        derive: impl FnOnce(&mut Graph, NodeId, NodeId) -> Result<NodeId, DiffError>,
+    ) -> Result<Function, FunctionError> {
+        let (o, i) = (self.output(output)?, self.input(input)?);
+        let mut graph = Graph::new();
+        let inputs: Vec<NodeId> = self
+            .func
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(k, p)| graph.input(k, p.pattern.clone()))
+            .collect();
+        let outputs = match self.func.graph() {
+            // The body of a function with a derivative of its own must not be derived.
+            Some((body, outputs)) if self.func.jvp.is_none() => {
+                visit::transplant(body, outputs, &mut graph, &inputs)
+            }
+            _ => graph.call(&self.func, &inputs),
+        };
+        let value = derive(&mut graph, outputs[o], inputs[i])?;
+        let name = format!("{kind}_{output}_{input}");
+        let named = vec![(name.as_str().into(), value)];
+        let func = Func::freeze(self.func.name.clone(), &graph, self.func.inputs.clone(), named);
+        Ok(Function::new(func, self.inputs.to_vec()))
+    }
+
+    /// The simplified graph.
+    pub fn optimized(&self, options: &SimplifyOptions) -> Arc<Func> {
+        optimize(&self.func, options)
+    }
+
+    /// Simplifies and compiles.
+    ///
+    /// # Errors
+    /// The engine is not available here, or a limit of it is exceeded.
+    pub fn compile(&self, options: &Options) -> Result<Compiled, FunctionError> {
+        let start = Instant::now();
+        let optimized = optimize(&self.func, &options.simplify);
+        let simplify_s = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let kernel = Arc::new(crate::kernel::build(&optimized));
+        let engine: Arc<dyn Engine> = match options.engine {
+            EngineKind::Interp => Arc::new(Interp::new(&kernel)),
+            EngineKind::Jit => {
+                let jit = Jit::new(&kernel, &JitOptions::default());
+                Arc::new(jit.map_err(FunctionError::Engine)?)
+            }
+            EngineKind::C => Arc::new(CEngine::new(&kernel).map_err(FunctionError::C)?),
+        };
+        let timing = Timing { simplify_s, compile_s: start.elapsed().as_secs_f64() };
+        Ok(Compiled { function: self.clone(), kernel, timing, engine })
+    }
+}
+
+impl Compiled {
+    /// Nonzeros of all outputs for the nonzeros of all inputs.
+    ///
+    /// # Errors
+    /// As [`Compiled::evaluate_into`].
+    pub fn evaluate(&self, inputs: &[&[f64]]) -> Result<Vec<Vec<f64>>, EvalError> {
+        let mut outputs: Vec<Vec<f64>> =
+            self.function.outputs.iter().map(|o| vec![0.0; o.pattern.nnz()]).collect();
+        let mut wanted: Vec<Option<&mut [f64]>> =
+            outputs.iter_mut().map(|o| Some(o.as_mut_slice())).collect();
+        self.evaluate_into(inputs, &mut wanted, &mut Memory::default())?;
+        Ok(outputs)
+    }
+
+    /// Evaluates into memory of the caller: `None` for an output that is not wanted. Allocates
+    /// nothing once `memory` has been used with this function.
+    ///
+    /// # Errors
+    /// A wrong number or length of inputs or outputs, a violated range, a failed external, a
+    /// cancelled evaluation. The outputs are then unspecified.
+    pub fn evaluate_into(
+        &self,
+        inputs: &[&[f64]],
+        outputs: &mut [Option<&mut [f64]>],
+        memory: &mut Memory,
+    ) -> Result<(), EvalError> {
+        self.engine.call(inputs, outputs, memory)
+    }
+
+    /// Bytes of machine code, 0 for the interpreter.
+    pub fn code_bytes(&self) -> usize {
+        self.engine.code_bytes()
+    }
+}

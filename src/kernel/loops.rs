@@ -1,0 +1,340 @@
+//! Emission of loops: maps, reductions over maps, folds and scans.
+
+use super::build::{Builder, Frame};
+use super::emit::{At, MOST_VALUES};
+use super::ir::{Affine, Trip, Val};
+use super::place::{Place, View};
+use super::reduce;
+use crate::graph::{ArgMode, LoopSpec, NodeId, Reduction, ResultMode, Window};
+
+/// Loops of at most so many iterations, with bodies of together at most [`UNROLL_NODES`] nodes,
+/// are written out.
+const UNROLL_TRIPS: u64 = 8;
+const UNROLL_NODES: usize = 64;
+
+/// Loops at least so long poll the cancel flag.
+const POLL_TRIPS: u64 = 1 << 16;
+
+/// A result of a loop that windows write.
+struct Written {
+    view: View,
+    window: Window,
+    /// Each nonzero is written once, so that nothing needs to be added up.
+    once: bool,
+}
+
+impl Builder {
+    /// Emits a loop node.
+    pub(super) fn repeat(&mut self, frame: &mut Frame, id: NodeId) {
+        let graph = frame.graph;
+        let Some(spec) = graph.loop_spec(id).cloned() else { return };
+        let mut args: Vec<Place> = Vec::new();
+        for (k, &a) in graph.args(id).iter().enumerate() {
+            let place = frame.place(a);
+            let mode = k.checked_sub(spec.n_states).map(|k| &spec.args[k]);
+            args.push(match (mode, place) {
+                // Windows look into memory.
+                (Some(ArgMode::Window(_)), Place::Values(values)) if values.len() > 1 => {
+                    Place::View(self.in_memory(&Place::Values(values), graph.nnz(a)))
+                }
+                (_, place) => place,
+            });
+        }
+        let windows: Vec<Option<Written>> = spec
+            .results
+            .iter()
+            .zip(&spec.patterns)
+            .map(|(mode, pattern)| match mode {
+                ResultMode::Window(window) => {
+                    let view = self.emitter.allocate(pattern.nnz());
+                    let once = window.is_partition(spec.n, pattern.nnz());
+                    if !once {
+                        self.emitter.fill(&view, 0.0);
+                    }
+                    Some(Written { view, window: window.clone(), once })
+                }
+                ResultMode::Reduce(_) => None,
+            })
+            .collect();
+        let short = spec.n <= UNROLL_TRIPS
+            && spec.body.size().saturating_mul(spec.n as usize) <= UNROLL_NODES;
+        let (states, reduced) = if short {
+            self.unrolled(&spec, &args, &windows)
+        } else if spec.n_states == 0 {
+            (Vec::new(), self.map(&spec, &args, &windows))
+        } else {
+            self.fold(&spec, &args, &windows)
+        };
+        let mut reduced = reduced.into_iter();
+        let mut results = states;
+        for window in windows {
+            results.push(match window {
+                Some(written) => Place::View(written.view),
+                None => reduced.next().unwrap_or(Place::Uniform(0.0)),
+            });
+        }
+        frame.results.insert(id, results);
+    }
+
+    /// What one iteration sees of the arguments after the states.
+    fn iteration_inputs(
+        &mut self,
+        spec: &LoopSpec,
+        args: &[Place],
+        iteration: &Affine,
+    ) -> Vec<Place> {
+        let mut inputs = Vec::with_capacity(args.len());
+        for (k, (mode, place)) in spec.args.iter().zip(&args[spec.n_states..]).enumerate() {
+            inputs.push(match (mode, place) {
+                (ArgMode::Iteration { base, step }, _) => {
+                    let mut value: Option<Val> = None;
+                    for &(counter, stride) in &iteration.terms {
+                        let first =
+                            if value.is_none() { base + step * iteration.offset } else { 0 };
+                        let part =
+                            self.emitter.counter(counter, first as f64, (step * stride) as f64);
+                        value = Some(match value {
+                            Some(v) => {
+                                self.emitter.apply(crate::ops::scalar::ScalarOp::Add, &[v, part])
+                            }
+                            None => part,
+                        });
+                    }
+                    match value {
+                        Some(v) => Place::Values([v].into()),
+                        None => Place::Uniform((base + step * iteration.offset) as f64),
+                    }
+                }
+                (ArgMode::Window(window), Place::View(view)) => {
+                    let seen = match view.window(window, iteration) {
+                        Some(seen) => seen,
+                        None => {
+                            let whole = self.contiguous(place, view.len());
+                            let seen = whole.window(window, iteration);
+                            seen.unwrap_or(whole)
+                        }
+                    };
+                    let n = spec.body.inputs[spec.n_states + k].pattern.nnz();
+                    debug_assert_eq!(seen.len(), n);
+                    Place::View(seen)
+                }
+                (_, place) => place.clone(),
+            });
+        }
+        inputs
+    }
+
+    /// Where the body writes results that need no adding up.
+    fn targets(
+        &mut self,
+        spec: &LoopSpec,
+        windows: &[Option<Written>],
+        iteration: &Affine,
+    ) -> Vec<Option<View>> {
+        let mut targets = vec![None; spec.n_states];
+        targets.extend(windows.iter().map(|w| match w {
+            Some(w) if w.once => w.view.window(&w.window, iteration),
+            _ => None,
+        }));
+        targets
+    }
+
+    /// Adds up the results of one iteration that the body has not written in place.
+    fn add_windows(
+        &mut self,
+        spec: &LoopSpec,
+        windows: &[Option<Written>],
+        places: &[Place],
+        iteration: &Affine,
+    ) {
+        for (r, window) in windows.iter().enumerate() {
+            let Some(written) = window.as_ref().filter(|w| !w.once) else { continue };
+            let Some(onto) = written.view.window(&written.window, iteration) else { continue };
+            let n = spec.body.outputs[spec.n_states + r].pattern.nnz();
+            let place = places[spec.n_states + r].clone();
+            self.accumulate_all(Reduction::Sum, &place, &onto, n);
+        }
+    }
+
+    fn accumulate_all(&mut self, reduction: Reduction, place: &Place, onto: &View, n: usize) {
+        if n <= 4 || matches!(place, Place::Values(_)) {
+            for k in 0..n {
+                let at = At::constant(k);
+                let v = self.emitter.read(place, &at);
+                reduce::accumulate(&mut self.emitter, reduction, onto, &at, v);
+            }
+        } else {
+            let place = self.walkable(place);
+            self.emitter.for_each(n, |e, counter| {
+                let at = At::counter(counter);
+                let v = e.read(&place, &at);
+                reduce::accumulate(e, reduction, onto, &at, v);
+            });
+        }
+    }
+
+    /// A short loop, written out.
+    fn unrolled(
+        &mut self,
+        spec: &LoopSpec,
+        args: &[Place],
+        windows: &[Option<Written>],
+    ) -> (Vec<Place>, Vec<Place>) {
+        let mut states = args[..spec.n_states].to_vec();
+        let reductions = reductions(spec);
+        let mut terms: Vec<Vec<Vec<Val>>> =
+            reductions.iter().map(|&(_, _, n)| vec![Vec::new(); n]).collect();
+        for i in 0..spec.n {
+            let iteration = Affine { offset: i as i64, terms: Vec::new() };
+            let mut inputs = states.clone();
+            inputs.extend(self.iteration_inputs(spec, args, &iteration));
+            let targets = self.targets(spec, windows, &iteration);
+            let places = self.body(&spec.body, &inputs, &targets);
+            self.add_windows(spec, windows, &places, &iteration);
+            for (terms, &(r, _, n)) in terms.iter_mut().zip(&reductions) {
+                for (k, terms) in terms.iter_mut().enumerate().take(n) {
+                    let place = &places[spec.n_states + r];
+                    terms.push(self.emitter.read(place, &At::constant(k)));
+                }
+            }
+            states = places[..spec.n_states].to_vec();
+        }
+        let reduced = terms
+            .iter()
+            .zip(&reductions)
+            .map(|(terms, &(_, reduction, _))| {
+                let join = |t: &Vec<Val>| reduce::tree(&mut self.emitter, reduction, t);
+                Place::Values(terms.iter().map(join).collect())
+            })
+            .collect();
+        (states, reduced)
+    }
+
+    /// A loop without state; gives the reduced results.
+    fn map(&mut self, spec: &LoopSpec, args: &[Place], windows: &[Option<Written>]) -> Vec<Place> {
+        let reductions = reductions(spec);
+        if reductions.is_empty() {
+            let poll = spec.n >= POLL_TRIPS || spec.body.size() > UNROLL_NODES;
+            let (counter, _) = self.emitter.begin_loop(Trip::Const(spec.n), poll, &[]);
+            let iteration = At::counter(counter).0;
+            let inputs = self.iteration_inputs(spec, args, &iteration);
+            let targets = self.targets(spec, windows, &iteration);
+            let places = self.body(&spec.body, &inputs, &targets);
+            self.add_windows(spec, windows, &places, &iteration);
+            self.emitter.end_loop(counter, &[]);
+            return Vec::new();
+        }
+        let wanted: Vec<(Reduction, usize)> = reductions.iter().map(|r| (r.1, r.2)).collect();
+        reduce::blocked_into(self, &wanted, spec.n, |b, iteration, lanes| {
+            let inputs = b.iteration_inputs(spec, args, iteration);
+            let targets = b.targets(spec, windows, iteration);
+            let places = b.body(&spec.body, &inputs, &targets);
+            b.add_windows(spec, windows, &places, iteration);
+            for (&(r, reduction, n), lane) in reductions.iter().zip(lanes) {
+                b.accumulate_all(reduction, &places[r], lane, n);
+            }
+        })
+    }
+
+    /// A loop with state. Short states and reductions are carried as values, long ones lie in
+    /// memory; reductions follow the order of the iterations.
+    fn fold(
+        &mut self,
+        spec: &LoopSpec,
+        args: &[Place],
+        windows: &[Option<Written>],
+    ) -> (Vec<Place>, Vec<Place>) {
+        let reductions = reductions(spec);
+        let state_len = |k: usize| spec.body.inputs[k].pattern.nnz();
+        let mut init: Vec<Val> = Vec::new();
+        let mut memory: Vec<Option<(View, View)>> = Vec::new();
+        for (k, place) in args[..spec.n_states].iter().enumerate() {
+            let n = state_len(k);
+            if n <= MOST_VALUES {
+                init.extend(self.values(place, n));
+                memory.push(None);
+            } else {
+                let (now, next) = (self.emitter.allocate(n), self.emitter.allocate(n));
+                let place = self.walkable(place);
+                self.emitter.copy(&place, &now);
+                memory.push(Some((now, next)));
+            }
+        }
+        let mut sums: Vec<Option<View>> = Vec::new();
+        for &(_, reduction, n) in &reductions {
+            let identity = reduction.identity();
+            if n <= MOST_VALUES {
+                let identity = self.emitter.constant(identity);
+                init.extend(std::iter::repeat_n(identity, n));
+                sums.push(None);
+            } else {
+                let view = self.emitter.allocate(n);
+                self.emitter.fill(&view, identity);
+                sums.push(Some(view));
+            }
+        }
+        let (counter, carried) = self.emitter.begin_loop(Trip::Const(spec.n), true, &init);
+        let iteration = At::counter(counter).0;
+        let mut rest = carried.iter().copied();
+        let states: Vec<Place> = memory
+            .iter()
+            .enumerate()
+            .map(|(k, memory)| match memory {
+                Some((now, _)) => Place::View(now.clone()),
+                None => Place::Values(rest.by_ref().take(state_len(k)).collect()),
+            })
+            .collect();
+        let running: Vec<Val> = rest.collect();
+        let mut inputs = states.clone();
+        inputs.extend(self.iteration_inputs(spec, args, &iteration));
+        let mut targets = self.targets(spec, windows, &iteration);
+        for (target, memory) in targets.iter_mut().zip(&memory) {
+            *target = memory.as_ref().map(|(_, next)| next.clone());
+        }
+        let places = self.body(&spec.body, &inputs, &targets);
+        self.add_windows(spec, windows, &places, &iteration);
+        let mut next: Vec<Val> = Vec::new();
+        for (k, memory) in memory.iter().enumerate() {
+            if memory.is_none() {
+                next.extend(self.values(&places[k], state_len(k)));
+            }
+        }
+        let mut running = running.into_iter();
+        for (&(r, reduction, n), sum) in reductions.iter().zip(&sums) {
+            let place = &places[spec.n_states + r];
+            match sum {
+                Some(view) => self.accumulate_all(reduction, place, view, n),
+                None => {
+                    for (v, before) in self.values(place, n).into_iter().zip(running.by_ref()) {
+                        next.push(self.emitter.apply(reduction.op(), &[before, v]));
+                    }
+                }
+            }
+        }
+        for (now, next) in memory.iter().flatten() {
+            self.emitter.copy(&Place::View(next.clone()), now);
+        }
+        self.emitter.end_loop(counter, &next);
+        let n_state_values: usize =
+            (0..spec.n_states).filter(|&k| memory[k].is_none()).map(state_len).sum();
+        let mut finals = carried[n_state_values..].iter().copied();
+        let reduced = reductions
+            .iter()
+            .zip(sums)
+            .map(|(&(_, _, n), sum)| match sum {
+                Some(view) => Place::View(view),
+                None => Place::Values(finals.by_ref().take(n).collect()),
+            })
+            .collect();
+        (states, reduced)
+    }
+}
+
+/// Number among the results, kind and length of each reduced result.
+fn reductions(spec: &LoopSpec) -> Vec<(usize, Reduction, usize)> {
+    let of = |(r, mode): (usize, &ResultMode)| match mode {
+        ResultMode::Reduce(reduction) => Some((r, *reduction, spec.patterns[r].nnz())),
+        ResultMode::Window(_) => None,
+    };
+    spec.results.iter().enumerate().filter_map(of).collect()
+}

@@ -1,0 +1,39 @@
+//! All stages of simplification over a function and the functions it calls.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::expand;
+use super::{SimplifyOptions, simplify};
+use crate::graph::Func;
+
+/// The function with small matrices expanded and everything simplified, called functions and
+/// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
+/// small integer or half-integer exponent is left.
+pub fn optimize(func: &Arc<Func>, options: &SimplifyOptions) -> Arc<Func> {
+    optimize_once(func, options, &mut FxHashMap::default())
+}
+
+fn optimize_once(
+    func: &Arc<Func>,
+    options: &SimplifyOptions,
+    made: &mut FxHashMap<Arc<Func>, Arc<Func>>,
+) -> Arc<Func> {
+    if let Some(found) = made.get(func) {
+        return found.clone();
+    }
+    let Some((graph, outputs)) = func.graph() else { return func.clone() };
+    let (graph, roots) = expand(graph, outputs, &mut |f| optimize_once(f, options, made));
+    let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
+    let (mut graph, roots) = simplify(&graph, &roots, &ranges, options);
+    let named = func
+        .outputs
+        .iter()
+        .zip(roots)
+        .map(|(port, root)| (port.name.clone(), graph.project(root, &port.pattern)))
+        .collect();
+    let optimized = Func::freeze(func.name.clone(), &graph, func.inputs.clone(), named);
+    made.insert(func.clone(), optimized.clone());
+    optimized
+}

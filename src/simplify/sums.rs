@@ -1,0 +1,42 @@
+//! Polynomial stage: n-ary sums and products, common factors and parts, powers.
+//!
+//! Takes a graph whose scalar work is 1x1 elementwise nodes, gives an equivalent one in real
+//! arithmetic with fewer operations. Several ways to flatten and to break ties are tried; the
+//! cheapest result wins.
+
+use super::collect::{Flattening, collect};
+use super::emit::emit;
+use super::factor::{Search, factor};
+use super::products::share_products;
+use super::rules::RuleSet;
+use crate::graph::visit::reachable;
+use crate::graph::{Graph, NodeId, Op};
+
+/// Cost of all elementwise operations that the outputs need, weighted by the table.
+pub fn cost(graph: &Graph, outputs: &[NodeId]) -> u64 {
+    let of = |id: NodeId| match graph.op(id) {
+        Op::Scalar(op) => u64::from(op.row().cost) * graph.nnz(id) as u64,
+        _ => 0,
+    };
+    reachable(graph, outputs).into_iter().map(of).sum()
+}
+
+/// One way to simplify.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    pub flattening: Flattening,
+    pub search: Search,
+}
+
+/// The graph in the form that one variant gives it.
+pub fn rewrite(
+    graph: &Graph,
+    outputs: &[NodeId],
+    variant: Variant,
+    rules: &RuleSet,
+) -> (Graph, Vec<NodeId>) {
+    let system = collect(graph, outputs, variant.flattening, rules);
+    let system = factor(system, variant.search);
+    let system = share_products(system, variant.search.seed);
+    emit(&system, graph)
+}

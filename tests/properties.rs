@@ -1,0 +1,330 @@
+//! Random programs: derivatives fit one another, and engines and simplification agree.
+
+use std::sync::Arc;
+
+use nablac::backend::abi::{Engine, Memory};
+use nablac::backend::interp::Interp;
+use nablac::builder::{Arg, Collect, Expr, GraphBuilder};
+use nablac::function::{EngineKind, Function, Options};
+use nablac::graph::Reduction;
+use nablac::sparsity::Pattern;
+use proptest::prelude::*;
+
+/// One step of a program: what it does, and which earlier values it takes.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    kind: u8,
+    a: u8,
+    b: u8,
+    c: u8,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let any = || any::<u8>();
+    (any(), any(), any(), any()).prop_map(|(kind, a, b, c)| Step { kind, a, b, c })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 1..14)
+}
+
+/// Largest number of entries of a value.
+const MAX_ENTRIES: usize = 20;
+
+/// Entries of `x`, and the numbers of the other inputs.
+const N: usize = 4;
+
+/// A function of one or two numbers that stays small.
+fn scalar_function(name: &str, seed: u8, n_inputs: usize) -> Function {
+    let g = GraphBuilder::new(name);
+    let x: Vec<Expr> = (0..n_inputs).map(|k| g.input(&format!("x{k}"), 1)).collect();
+    let (a, b) = (x[0], x[n_inputs - 1]);
+    let y = match seed % 5 {
+        0 => (a * b).sin() + 0.3 * a,
+        1 => a / (1.0 + b * b),
+        2 => (0.5 * a - b).tanh(),
+        3 => (1.0 + a * a * b * b).sqrt(),
+        _ => (0.2 * a).exp() * b.cos(),
+    };
+    g.output("y", y);
+    g.function().unwrap()
+}
+
+/// (state of `n`, number) -> next state.
+fn state_function(seed: u8, n: usize) -> Function {
+    let g = GraphBuilder::new("next");
+    let (x, u) = (g.input("x", n), g.input("u", 1));
+    let turned = if n > 1 { g.vcat(&[x.slice(1..), x.at(0)]) } else { x };
+    let next = match seed % 3 {
+        0 => (0.7 * x + 0.2 * turned * u).sin(),
+        1 => 0.9 * x + u / (2.0 + turned * turned),
+        _ => x.tanh() - 0.1 * u,
+    };
+    g.output("next", next);
+    g.function().unwrap()
+}
+
+/// Two values of one shape: `b` may become a number.
+fn paired<'g>(a: Expr<'g>, b: Expr<'g>) -> (Expr<'g>, Expr<'g>) {
+    if a.shape() == b.shape() { (a, b) } else { (a, b.sum().tanh()) }
+}
+
+fn apply<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
+    let pick = |k: u8| values[k as usize % values.len()];
+    let (a, b) = (pick(step.a), pick(step.b));
+    let n = a.shape().0 * a.shape().1;
+    let count = n as u64;
+    let c = step.c as usize;
+    match step.kind % 22 {
+        0 => a.sin(),
+        1 => a.tanh(),
+        2 => (1.0 + a * a).log(),
+        3 => (0.3 * a).exp(),
+        4 => {
+            let (a, b) = paired(a, b);
+            a + b
+        }
+        5 | 6 => {
+            let (a, b) = paired(a, b);
+            a * b
+        }
+        7 => {
+            let (a, b) = paired(a, b);
+            a / (1.5 + b * b)
+        }
+        8 => {
+            let (a, b) = paired(a, b);
+            a.max(b) - 0.5 * a.min(b)
+        }
+        9 => {
+            let (a, b) = paired(a, b);
+            a.gt(b).select(a * b, a - b)
+        }
+        10 if a.shape().1 == b.shape().0 => a.matmul(b),
+        10 if a.shape().0 == b.shape().0 => a.t().matmul(b),
+        10 => a.vec().matmul(b.vec().t()),
+        11 => a.t(),
+        12 => a.slice(c % n..),
+        13 => a.entries(&[c % n, 0, n - 1, c / 2 % n]),
+        14 => g.vcat(&[a.vec(), b.vec()]),
+        15 => g.vcat(&[a.sum(), a.largest(), a.cumsum().at(n - 1), a.normfro()]),
+        16 => {
+            let f = scalar_function("callee", step.c, 2);
+            f.call(&[a.at(c % n), b.at(0)]).only()
+        }
+        17 => {
+            let f = scalar_function("body", step.c, 2);
+            let args = [Arg::Each(a.vec()), Arg::Whole(b.at(0))];
+            f.map(count, &args, &[Collect::Stack]).only()
+        }
+        18 => {
+            let f = scalar_function("term", step.c, 2);
+            let origins = (0..n).map(|k| (k * c + 1) % n).collect();
+            let args = [
+                Arg::Table { of: a, origins },
+                Arg::Windows { of: a, base: n as i64 - 1, step: -1 },
+            ];
+            let all = [Reduction::Sum, Reduction::Prod, Reduction::Max];
+            f.map(count, &args, &[Collect::Reduce(all[c % 3])]).only()
+        }
+        19 => {
+            let f = state_function(step.c, n);
+            let m = b.shape().0 * b.shape().1;
+            f.fold(m as u64, &[a.vec()], &[Arg::Each(b.vec())], &[]).only()
+        }
+        20 => {
+            let f = state_function(step.c, 2);
+            let start = g.vcat(&[a.at(0), b.at(0)]);
+            let mode = [Arg::Iteration { base: 1, step: 1 }];
+            f.scan(4, &[start], &mode).only()
+        }
+        _ => {
+            let then = scalar_function("then", step.c, 2);
+            let other = scalar_function("else", step.c / 5, 2);
+            let args = [a.at(0), b.at(c % (b.shape().0 * b.shape().1))];
+            a.sum().gt(0.1).cond(&then, &other, &args).only()
+        }
+    }
+}
+
+/// Outputs of a random program: value, its derivatives by `x`, and those of a number made of it.
+fn program(steps: &[Step]) -> Function {
+    let g = GraphBuilder::new("program");
+    let x = g.input("x", N);
+    let (v, w) = (g.input("v", N), g.input("w", MAX_ENTRIES));
+    let diagonal = g.input("D", Pattern::diagonal(2));
+    let mut values = vec![x, x.reshape(2, 2), diagonal, g.matrix((2, 2), &[0.5, 0.0, 1.5, -2.0])];
+    for &step in steps {
+        let value = apply(&g, &values, step);
+        let (n_rows, n_cols) = value.shape();
+        let n = n_rows * n_cols;
+        values.push(if n > MAX_ENTRIES { value.slice(..MAX_ENTRIES) } else { value });
+    }
+    let last = values[values.len() - 1].vec();
+    let y = 0.5 * last + (x.sum() * last).sin();
+    let w = w.slice(..y.shape().0);
+    let f = (y * y.cos()).sum();
+    g.output("y", y);
+    g.output("jac", y.jac(x));
+    g.output("jvp", y.jvp(x, v));
+    g.output("vjp", y.vjp(x, w));
+    g.output("grad", f.grad(x));
+    g.output("hess", f.hess(x));
+    g.output("hvp", f.hvp(x, v));
+    g.function().unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn inputs(seed: &[f64]) -> Vec<Vec<f64>> {
+    let at = |k: usize| seed[k % seed.len()];
+    let n = N + 2;
+    vec![
+        (0..N).map(at).collect(),
+        (0..N).map(|k| at(k + 1) + 0.3).collect(),
+        (0..MAX_ENTRIES).map(|k| at(3 * k + 2) - 0.1).collect(),
+        (N..n).map(at).collect(),
+    ]
+}
+
+fn evaluate(f: &Function, engine: EngineKind, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let compiled = f.compile(&Options { engine, ..Options::default() }).unwrap();
+    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    compiled.evaluate(&inputs).unwrap()
+}
+
+/// In the interpreter, nothing simplified.
+fn evaluate_plain(f: &Function, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let engine = Interp::new(&Arc::new(nablac::kernel::build(f.func())));
+    let mut outputs: Vec<Vec<f64>> =
+        f.outputs().iter().map(|o| vec![f64::NAN; o.pattern.nnz()]).collect();
+    let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut res: Vec<Option<&mut [f64]>> =
+        outputs.iter_mut().map(|o| Some(o.as_mut_slice())).collect();
+    engine.call(&args, &mut res, &mut Memory::default()).unwrap();
+    outputs
+}
+
+/// Dense entries of every output.
+fn dense(f: &Function, values: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let spread = |(o, v): (&nablac::function::Output, &Vec<f64>)| {
+        let mut all = vec![0.0; o.pattern.numel()];
+        o.pattern.linear().zip(v).for_each(|(at, &v)| all[at as usize] = v);
+        all
+    };
+    f.outputs().iter().zip(values).map(spread).collect()
+}
+
+/// The product of a dense matrix and a vector.
+fn product(matrix: &[f64], x: &[f64]) -> Vec<f64> {
+    let n_rows = matrix.len() / x.len();
+    let entry = |i: usize| (0..x.len()).map(|j| matrix[i + j * n_rows] * x[j]).sum();
+    (0..n_rows).map(entry).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+fn scale(values: &[f64]) -> f64 {
+    values.iter().fold(1.0, |m, v| if v.is_finite() { m.max(v.abs()) } else { m })
+}
+
+fn assert_near(a: &[f64], b: &[f64], tolerance: f64, what: &str) -> Result<(), TestCaseError> {
+    let limit = tolerance * scale(a).max(scale(b));
+    prop_assert_eq!(a.len(), b.len(), "{}", what);
+    for (k, (x, y)) in a.iter().zip(b).enumerate() {
+        let same = (x - y).abs() <= limit || x == y || x.is_nan() && y.is_nan();
+        prop_assert!(same, "{what}: entry {k} is {x} and {y}");
+    }
+    Ok(())
+}
+
+fn numbers() -> impl Strategy<Value = Vec<f64>> {
+    proptest::collection::vec(-1.5..1.5f64, 9)
+}
+
+/// A number of programs; none is written to a file.
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config(48))]
+
+    #[test]
+    fn derivatives_fit_one_another(steps in steps(), seed in numbers()) {
+        let f = program(&steps);
+        let inputs = inputs(&seed);
+        let values = dense(&f, &evaluate_plain(&f, &inputs));
+        let [y, jac, jvp, vjp, grad, hess, hvp] = &values[..] else { unreachable!() };
+        let (v, w) = (&inputs[1], &inputs[2][..y.len()]);
+        let size = scale(jac) * scale(w);
+        prop_assert!((dot(w, jvp) - dot(vjp, v)).abs() <= 1e-9 * size || size > 1e12);
+        assert_near(&product(jac, v), jvp, 1e-9, "Jacobian and tangent")?;
+        assert_near(&product(hess, v), hvp, 1e-9, "Hessian and its product")?;
+        let transposed: Vec<f64> = (0..N * N).map(|k| hess[k / N + k % N * N]).collect();
+        assert_near(hess, &transposed, 1e-9, "Hessian and its transpose")?;
+        prop_assert_eq!(grad.len(), N);
+    }
+
+    #[test]
+    fn interpreter_and_machine_code_agree_to_the_bit(steps in steps(), seed in numbers()) {
+        let f = program(&steps);
+        let inputs = inputs(&seed);
+        let plain = evaluate_plain(&f, &inputs);
+        let interp = evaluate(&f, EngineKind::Interp, &inputs);
+        let jit = evaluate(&f, EngineKind::Jit, &inputs);
+        for (k, output) in f.outputs().iter().enumerate() {
+            for (a, b) in interp[k].iter().zip(&jit[k]) {
+                let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+                prop_assert!(same, "`{}`: {a} and {b}", output.name);
+            }
+            assert_near(&plain[k], &interp[k], 1e-9, &format!("`{}` simplified", output.name))?;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(3))]
+
+    #[test]
+    fn generated_c_agrees(steps in steps(), seed in numbers()) {
+        let f = program(&steps);
+        let inputs = inputs(&seed);
+        let interp = evaluate(&f, EngineKind::Interp, &inputs);
+        let c = evaluate(&f, EngineKind::C, &inputs);
+        for (k, output) in f.outputs().iter().enumerate() {
+            assert_near(&interp[k], &c[k], 1e-12, &format!("`{}` in C", output.name))?;
+        }
+    }
+}
+
+/// Central differences, for the steps without kinks.
+#[test]
+fn gradients_are_slopes() {
+    let kinds: [&[u8]; 6] =
+        [&[0, 10, 5], &[17, 19, 4], &[20, 12, 7], &[16, 10, 14], &[19, 20, 17], &[18, 11, 2]];
+    for (k, kinds) in kinds.iter().enumerate() {
+        let number = |j: usize| (k * 7 + j * 3) as u8;
+        let steps: Vec<Step> = kinds
+            .iter()
+            .enumerate()
+            .map(|(j, &kind)| Step { kind, a: number(j), b: number(j + 1), c: 3 * k as u8 })
+            .collect();
+        let f = program(&steps);
+        let x: Vec<f64> = (0..9).map(|k| 0.4 + 0.17 * (k * k % 5) as f64).collect();
+        let at = |shift: f64| {
+            let mut inputs = inputs(&x);
+            let v = inputs[1].clone();
+            inputs[0].iter_mut().zip(&v).for_each(|(x, v)| *x += shift * v);
+            dense(&f, &evaluate_plain(&f, &inputs))
+        };
+        let h = 1e-5;
+        let (lo, here, hi) = (at(-h), at(0.0), at(h));
+        let slope = |output: usize| -> Vec<f64> {
+            let difference = hi[output].iter().zip(&lo[output]).map(|(b, a)| (b - a) / (2.0 * h));
+            difference.collect()
+        };
+        assert_near(&slope(0), &here[2], 1e-7, &format!("tangent of program {k}")).unwrap();
+        assert_near(&slope(4), &here[6], 1e-7, &format!("Hessian of program {k}")).unwrap();
+    }
+}

@@ -1,0 +1,258 @@
+//! Operation counts and values of the works in `../shared/data/expr`, where that folder is.
+
+use std::path::{Path, PathBuf};
+
+use nablac::diff::{gradient, hessian, jacobian};
+use nablac::graph::visit::reachable;
+use nablac::graph::{Graph, NodeId, Op};
+use nablac::ops::scalar::{Counter, ScalarOp};
+use nablac::simplify::powers::lower_powers;
+use nablac::simplify::sums::{Variant, cost, rewrite};
+use nablac::simplify::{Flattening, Search, rules::built_in};
+use nablac::sparsity::{IndexMap, Pattern};
+use nablac::syntax::formula::{FormulaOp, parse_pattern};
+
+struct Work {
+    name: String,
+    graph: Graph,
+    outputs: Vec<NodeId>,
+    /// Inputs and reference outputs of the regular points.
+    points: Vec<(Vec<f64>, Vec<f64>)>,
+}
+
+fn folder() -> Option<PathBuf> {
+    let candidates = ["../shared/data/expr", "../../shared/data/expr"];
+    candidates.iter().map(|c| Path::new(env!("CARGO_MANIFEST_DIR")).join(c)).find(|p| p.exists())
+}
+
+fn formula(graph: &mut Graph, text: &str, names: &[(String, NodeId)]) -> NodeId {
+    let formula = parse_pattern(&text.replace("**", "^")).unwrap();
+    let mut stack: Vec<NodeId> = Vec::new();
+    for op in &formula.ops {
+        let node = match op {
+            FormulaOp::Number(v) => graph.constant(*v),
+            FormulaOp::Var(name) => names.iter().rev().find(|n| n.0 == *name).unwrap().1,
+            FormulaOp::Apply { name, n_args } => {
+                let args = stack.split_off(stack.len() - usize::from(*n_args));
+                graph.scalar(ScalarOp::from_name(name).unwrap(), &args)
+            }
+            FormulaOp::Arg(_) | FormulaOp::Result => unreachable!(),
+        };
+        stack.push(node);
+    }
+    stack[0]
+}
+
+fn entries(
+    graph: &mut Graph,
+    matrix: NodeId,
+    at: impl Iterator<Item = (usize, usize)>,
+) -> Vec<NodeId> {
+    let pattern = graph.pattern(matrix).clone();
+    at.map(|(row, col)| match pattern.find(row, col) {
+        Some(k) => graph.gather(matrix, IndexMap::range(k, 1), Pattern::scalar()),
+        None => graph.zero(1, 1),
+    })
+    .collect()
+}
+
+fn load(folder: &Path, name: &str) -> Work {
+    let text = std::fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap();
+    let mut graph = Graph::new();
+    let mut names: Vec<(String, NodeId)> = Vec::new();
+    let (mut outs, mut wrt, mut task) = (Vec::new(), Vec::new(), "");
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "inputs" => {
+                for (k, n) in rest.split_whitespace().enumerate() {
+                    let node = graph.input(k, Pattern::scalar());
+                    names.push((n.to_owned(), node));
+                }
+            }
+            "let" | "out" => {
+                let (n, e) = rest.split_once('=').unwrap();
+                let node = formula(&mut graph, e.trim(), &names);
+                names.push((n.trim().to_owned(), node));
+                if word == "out" {
+                    outs.push(node);
+                }
+            }
+            "task" => task = rest.trim(),
+            "wrt" => {
+                wrt = rest
+                    .split_whitespace()
+                    .map(|w| names.iter().find(|n| n.0 == w).unwrap().1)
+                    .collect();
+            }
+            _ => {}
+        }
+    }
+    let n = wrt.len();
+    let mut outputs = outs.clone();
+    match task {
+        "grad" | "hess" => {
+            let g = gradient(&mut graph, outs[0], &wrt).unwrap();
+            outputs.extend(entries(&mut graph, g, (0..n).map(|k| (k, 0))));
+            if task == "hess" {
+                let h = hessian(&mut graph, outs[0], &wrt).unwrap();
+                let lower = (0..n).flat_map(|i| (0..=i).map(move |j| (i, j)));
+                // One of each pair of symmetric entries is computed; both read it.
+                outputs.extend(entries(&mut graph, h, lower));
+            }
+        }
+        "jac" => {
+            let y = graph.concat(&outs);
+            let j = jacobian(&mut graph, y, &wrt).unwrap();
+            let all = (0..outs.len()).flat_map(|i| (0..n).map(move |j| (i, j)));
+            outputs.extend(entries(&mut graph, j, all));
+        }
+        _ => {}
+    }
+    let json = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let numbers = |v: &serde_json::Value| -> Vec<f64> {
+        let number = |v: &serde_json::Value| {
+            v.as_f64().or_else(|| v.as_str().and_then(|s| s.parse().ok())).unwrap()
+        };
+        v.as_array().unwrap().iter().map(number).collect()
+    };
+    let points = json["points"].as_array().unwrap();
+    let points = points
+        .iter()
+        .filter(|p| p["class"] == "regular")
+        .map(|p| (numbers(&p["x"]), numbers(&p["ref"])))
+        .collect();
+    Work { name: name.to_owned(), graph, outputs, points }
+}
+
+fn evaluate(graph: &Graph, outputs: &[NodeId], x: &[f64]) -> Vec<f64> {
+    let mut values = vec![0.0; graph.len()];
+    for id in reachable(graph, outputs) {
+        values[id.index()] = match graph.op(id) {
+            Op::Const => graph.as_uniform(id).unwrap(),
+            Op::Input => x[graph.number(id)],
+            Op::Scalar(op) => {
+                let args: Vec<f64> = graph.args(id).iter().map(|a| values[a.index()]).collect();
+                op.eval(&args)
+            }
+            Op::Mark => values[graph.arg(id, 0).index()],
+            other => panic!("{other:?} is not scalar"),
+        };
+    }
+    outputs.iter().map(|o| values[o.index()]).collect()
+}
+
+/// Additions, products, divisions, roots, calls, others.
+fn counts(graph: &Graph, outputs: &[NodeId]) -> [usize; 6] {
+    let mut counts = [0; 6];
+    for id in reachable(graph, outputs) {
+        if let Op::Scalar(op) = graph.op(id) {
+            match op.row().counter {
+                Counter::Add => counts[0] += 1,
+                Counter::Mul => counts[1] += 1,
+                Counter::Div => counts[2] += 1,
+                Counter::Sqrt => counts[3] += 1,
+                Counter::Call => counts[4] += 1,
+                Counter::Other => counts[5] += 1,
+                Counter::Free => {}
+            }
+        }
+    }
+    counts
+}
+
+fn error(graph: &Graph, outputs: &[NodeId], work: &Work) -> f64 {
+    let mut worst: f64 = 0.0;
+    for (x, want) in &work.points {
+        let got = evaluate(graph, outputs, x);
+        let scale = want.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        for (g, w) in got.iter().zip(want) {
+            let error = (g - w).abs() / scale;
+            worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
+        }
+    }
+    worst
+}
+
+#[test]
+fn works_keep_their_values_with_few_operations() {
+    let Some(folder) = folder() else { return };
+    let best = std::fs::read_to_string(folder.join("../../checks/best_known_ops.json")).unwrap();
+    let best: serde_json::Value = serde_json::from_str(&best).unwrap();
+    let wanted = std::env::var("WORK").ok();
+    let mut sum = 0.0;
+    let mut n = 0;
+    for (name, best) in best.as_object().unwrap() {
+        if wanted.as_ref().is_some_and(|w| !name.contains(w.as_str())) {
+            continue;
+        }
+        let work = load(&folder, name);
+        let (before, roots) = lower_powers(&work.graph, &work.outputs);
+        let n_before: usize = counts(&before, &roots).iter().sum();
+        let start = std::time::Instant::now();
+        let variants = [
+            (0, false, 0),
+            (0, true, 0),
+            (8, false, 0),
+            (8, true, 0),
+            (0, false, 1),
+            (0, false, 2),
+        ];
+        let mut line = String::new();
+        let mut least = usize::MAX;
+        for (shared_sum, distribute, seed) in variants {
+            let variant = Variant {
+                flattening: Flattening { shared_sum, distribute },
+                search: Search { longest_sum: 256, seed },
+            };
+            let (graph, outputs) = rewrite(&work.graph, &work.outputs, variant, built_in());
+            let c = counts(&graph, &outputs);
+            let total: usize = c.iter().sum();
+            line += &format!(" {total} (cost {})", cost(&graph, &outputs));
+            if total < least {
+                line += &format!("{c:?}");
+            }
+            least = least.min(total);
+            let e = error(&graph, &outputs, &work);
+            if e > 1e-11 {
+                line += &format!(" ERROR {e:.1e}");
+            }
+        }
+        let best = best.as_f64().unwrap();
+        println!(
+            "{:12} before {n_before} best {best} least {least} ratio {:.3} {:.0} ms:{line}",
+            work.name,
+            least as f64 / best,
+            start.elapsed().as_secs_f64() * 1e3
+        );
+        sum += (least as f64 / best).ln();
+        n += 1;
+    }
+    println!("geometric mean {:.3}", (sum / n as f64).exp());
+}
+
+#[test]
+fn long_chains_and_sums_are_linear() {
+    use nablac::simplify::{SimplifyOptions, simplify};
+    let n: usize = std::env::var("N").map_or(20_000, |n| n.parse().unwrap());
+    let mut graph = Graph::new();
+    let inputs: Vec<NodeId> = (0..1000).map(|k| graph.input(k, Pattern::scalar())).collect();
+    let (mut sum, mut product, mut mixed) = (inputs[0], inputs[1], inputs[2]);
+    for k in 0..n {
+        let x = inputs[k * 7919 % 1000];
+        sum = graph.add(sum, x);
+        product = graph.mul(product, x);
+        let y = graph.unary(ScalarOp::Sin, mixed);
+        mixed = graph.add(y, x);
+    }
+    let options = SimplifyOptions::default();
+    let start = std::time::Instant::now();
+    let (small, outputs) = simplify(&graph, &[sum, product, mixed], &[], &options);
+    println!("{} ns per operation", start.elapsed().as_nanos() / (4 * n as u128));
+    assert!(cost(&small, &outputs) <= cost(&graph, &[sum, product, mixed]));
+    let x: Vec<f64> = (0..1000).map(|k| 1.0 + 1e-7 * k as f64).collect();
+    let want = evaluate(&graph, &[sum, mixed], &x);
+    let got = evaluate(&small, &[outputs[0], outputs[2]], &x);
+    assert!((want[0] - got[0]).abs() < 1e-9 * want[0] && (want[1] - got[1]).abs() < 1e-9);
+}
