@@ -53,7 +53,7 @@ impl Interp {
         let mut units = Vec::with_capacity(calls.kernels.len());
         for kernel in &calls.kernels {
             debug_assert_eq!(verify(kernel), Ok(()));
-            units.push(Unit::new(kernel, data.len()));
+            units.push(Unit::new(kernel, &calls, data.len()));
             data.extend(kernel.data.iter().cloned());
         }
         let externals = calls.kernels.iter().flat_map(|kernel| &kernel.calls);
@@ -130,11 +130,11 @@ impl Interp {
                                 return Err(self.fail(failed, state, frame, context));
                             }
                         }
-                        Callee::Kernel(callee) => {
+                        Callee::Kernel(_) => {
                             let kernel = &unit.kernel;
                             frame.pc = pc + 1;
                             let inner = Frame {
-                                unit: self.place(callee),
+                                unit: unit.callees[id as usize],
                                 pc: 0,
                                 values: frame.values + kernel.n_values as usize,
                                 counters: frame.counters + kernel.loops.len(),
@@ -171,11 +171,6 @@ impl Interp {
         }
     }
 
-    fn place(&self, kernel: &Arc<Kernel>) -> u32 {
-        let found = self.kernels.iter().position(|other| Arc::ptr_eq(other, kernel));
-        found.unwrap_or_default() as u32
-    }
-
     /// Runs one frame until it returns, calls or fails.
     fn step(
         &self,
@@ -203,9 +198,11 @@ impl Interp {
                 Op::Accumulate { src, addr } => {
                     *spaces.at(resolve(counters, addr)) += v[src as usize];
                 }
-                Op::Add { dst, a, b } => v[dst as usize] = v[a as usize] + v[b as usize],
-                Op::Sub { dst, a, b } => v[dst as usize] = v[a as usize] - v[b as usize],
-                Op::Mul { dst, a, b } => v[dst as usize] = v[a as usize] * v[b as usize],
+                Op::Arithmetic { begin, end } => {
+                    for one in &unit.arithmetic[begin as usize..end as usize] {
+                        v[one.dst as usize] = one.apply(v[one.a as usize], v[one.b as usize]);
+                    }
+                }
                 Op::Div { dst, a, b } => v[dst as usize] = v[a as usize] / v[b as usize],
                 Op::Apply { op, dst, args: [a, b, c] } => {
                     v[dst as usize] = match self.evals[op as usize] {

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use super::memory::constant_place;
-use crate::kernel::ir::{AddrId, Inst, Kernel, LoopId, Val};
+use crate::kernel::calls::Calls;
+use crate::kernel::ir::{AddrId, Callee, Inst, Kernel, LoopId, Val};
 use crate::ops::scalar::ScalarOp;
 
 /// A kernel with jumps resolved.
 pub(super) struct Unit {
     pub code: Vec<Op>,
     pub constants: Vec<f64>,
+    pub arithmetic: Vec<Arithmetic>,
+    /// For each call the unit of the callee, 0 for an external.
+    pub callees: Vec<u32>,
     /// For each loop the place after its end.
     pub loop_end: Vec<u32>,
     /// For each loop whether a carried value is the next value of another one.
@@ -17,6 +21,41 @@ pub(super) struct Unit {
     /// Place of the kernel's first data in [`Interp::data`].
     pub data: usize,
     pub kernel: Arc<Kernel>,
+}
+
+/// A sum, a difference or a product.
+///
+/// Jumps to the code of an operation are hard to predict and cost more than the operation, so
+/// these, the most frequent ones, are executed without any: the result is picked by masks.
+#[derive(Copy, Clone)]
+pub(super) struct Arithmetic {
+    pub dst: Val,
+    pub a: Val,
+    pub b: Val,
+    /// Bit 0 for a difference, bit 1 for a product.
+    kind: u32,
+}
+
+impl Arithmetic {
+    fn new(op: ScalarOp, dst: Val, [a, b, _]: [Val; 3]) -> Option<Arithmetic> {
+        let kind = match op {
+            ScalarOp::Add => 0,
+            ScalarOp::Sub => 1,
+            ScalarOp::Mul => 2,
+            _ => return None,
+        };
+        Some(Arithmetic { dst, a, b, kind })
+    }
+
+    /// The result; `a - b` and `a + (-b)` are the same bits.
+    #[inline]
+    pub fn apply(self, a: f64, b: f64) -> f64 {
+        let sign = u64::from(self.kind & 1) << 63;
+        let sum = (a + f64::from_bits(b.to_bits() ^ sign)).to_bits();
+        let product = (a * b).to_bits();
+        let is_product = u64::from(self.kind >> 1).wrapping_neg();
+        f64::from_bits(sum ^ ((sum ^ product) & is_product))
+    }
 }
 
 /// One step of the interpreter.
@@ -49,20 +88,10 @@ pub(super) enum Op {
         src: Val,
         addr: AddrId,
     },
-    Add {
-        dst: Val,
-        a: Val,
-        b: Val,
-    },
-    Sub {
-        dst: Val,
-        a: Val,
-        b: Val,
-    },
-    Mul {
-        dst: Val,
-        a: Val,
-        b: Val,
+    /// Sums, differences and products, `begin..end` of [`Unit::arithmetic`].
+    Arithmetic {
+        begin: u32,
+        end: u32,
     },
     Div {
         dst: Val,
@@ -112,9 +141,12 @@ pub(super) enum Op {
 }
 
 impl Unit {
-    pub fn new(kernel: &Arc<Kernel>, data: usize) -> Unit {
+    pub fn new(kernel: &Arc<Kernel>, calls: &Calls, data: usize) -> Unit {
         let mut code = Vec::with_capacity(kernel.insts.len() + 1);
         let mut constants = Vec::new();
+        let mut arithmetic = Vec::new();
+        // Whether a jump may land here, so that what comes next is an operation of its own.
+        let mut is_target = false;
         let mut loop_begin = vec![0; kernel.loops.len()];
         let mut loop_end = vec![0; kernel.loops.len()];
         let mut jumps: Vec<usize> = Vec::new();
@@ -125,6 +157,19 @@ impl Unit {
             }
         };
         for inst in &kernel.insts {
+            if let Inst::Apply { dst, op, args } = *inst
+                && let Some(one) = Arithmetic::new(op, dst, args)
+            {
+                arithmetic.push(one);
+                let len = arithmetic.len() as u32;
+                match code.last_mut() {
+                    Some(Op::Arithmetic { end, .. }) if !is_target => *end = len,
+                    _ => code.push(Op::Arithmetic { begin: len - 1, end: len }),
+                }
+                is_target = false;
+                continue;
+            }
+            is_target = matches!(inst, Inst::EndIf { .. } | Inst::EndWanted);
             let op = match *inst {
                 Inst::Const { dst, value } => {
                     constants.push(value);
@@ -140,9 +185,6 @@ impl Unit {
                 },
                 Inst::Accumulate { addr, src } => Op::Accumulate { src, addr },
                 Inst::Apply { dst, op, args: [a, b, c] } => match op {
-                    ScalarOp::Add => Op::Add { dst, a, b },
-                    ScalarOp::Sub => Op::Sub { dst, a, b },
-                    ScalarOp::Mul => Op::Mul { dst, a, b },
                     ScalarOp::Div => Op::Div { dst, a, b },
                     _ => Op::Apply { op, dst, args: [a, b, c] },
                 },
@@ -192,7 +234,21 @@ impl Unit {
             info.carried.iter().any(|one| info.carried.iter().any(|other| one.next == other.dst))
         });
         let permutes = permutes.collect();
-        Unit { code, constants, loop_end, permutes, data, kernel: kernel.clone() }
+        let callees = kernel.calls.iter().map(|call| match &call.callee {
+            Callee::Kernel(callee) => calls.place(callee).unwrap_or_default(),
+            Callee::External(_) => 0,
+        });
+        let callees = callees.collect();
+        Unit {
+            code,
+            constants,
+            arithmetic,
+            callees,
+            loop_end,
+            permutes,
+            data,
+            kernel: kernel.clone(),
+        }
     }
 
     /// The innermost loop around a place in the code.

@@ -41,7 +41,8 @@ pub struct Jit {
 /// How to compile.
 #[derive(Clone, Debug)]
 pub struct JitOptions {
-    /// Whether Cranelift optimises; pays for loops, hardly for straight-line code.
+    /// Whether Cranelift optimises; takes half as long again and hardly pays, as kernels come
+    /// simplified and loop invariants are moved while translating.
     pub optimize: bool,
     /// Longest function, in instructions.
     pub piece_len: usize,
@@ -52,7 +53,7 @@ pub struct JitOptions {
 impl Default for JitOptions {
     fn default() -> JitOptions {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        JitOptions { optimize: true, piece_len: 1000, threads }
+        JitOptions { optimize: false, piece_len: 1000, threads }
     }
 }
 
