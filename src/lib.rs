@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod builder;
 pub mod cli;
+pub mod data;
 pub mod diff;
 pub mod function;
 pub mod graph;

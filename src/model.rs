@@ -4,13 +4,14 @@
 //! one of its `fn`s; [`Model::function`] lowers it. Mistakes come back as a [`ModelError`], whose
 //! text is what the command line prints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backend::abi::{Engine, Memory};
 use crate::backend::interp::Interp;
+use crate::data::Data;
 use crate::function::{Function, Input};
 use crate::graph::{Callback, Func};
 use crate::lower::{LowerOptions, Program, lower, lower_constant};
@@ -41,6 +42,7 @@ pub struct Model {
     dims: Vec<(String, i64)>,
     outputs: Vec<String>,
     function: Option<String>,
+    data: Data,
     patterns: BTreeMap<String, Pattern>,
     externals: BTreeMap<String, Callback>,
 }
@@ -85,6 +87,7 @@ impl Model {
             dims: Vec::new(),
             outputs: Vec::new(),
             function: None,
+            data: Data::new(),
             patterns: BTreeMap::new(),
             externals: BTreeMap::new(),
         }
@@ -116,6 +119,29 @@ impl Model {
     /// Takes the `fn` of this name instead of the file as the function.
     pub fn select(mut self, function: &str) -> Model {
         self.function = Some(function.to_owned());
+        self
+    }
+
+    /// Values by name: of dims, of index arrays, of inputs and parameters, for which they become
+    /// defaults. Those given later count where both have a name. A dim without a value is the
+    /// size of an array that is declared with it; the pattern of a value is that of the `sparse`
+    /// declaration of its name.
+    ///
+    /// ```
+    /// use nablac::data::Data;
+    /// use nablac::function::Options;
+    /// use nablac::model::Model;
+    ///
+    /// let text = "dim E, n\nindex tail[E], head[E]\ninput x[n]\noutput d = x[head] - x[tail]";
+    /// let data = Data::from_json("net.json", r#"{"tail": [0, 1], "head": [1, 2]}"#)?;
+    /// let data = data.with("x", vec![1.0, 4.0, 9.0]);
+    /// let f = Model::parse("net.nab", text).data(data).function()?;
+    /// let x = f.inputs()[0].default.clone().unwrap();
+    /// assert_eq!(f.compile(&Options::default())?.evaluate(&[&x])?, [vec![3.0, 5.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn data(mut self, data: Data) -> Model {
+        self.data.extend(data);
         self
     }
 
@@ -151,34 +177,6 @@ impl Model {
         statements.into_iter().filter_map(|s| name(s.kind)).collect()
     }
 
-    /// Names of the dims of the program and of the files that it uses; unreadable ones are
-    /// left to [`Model::lower`] to report.
-    pub fn dim_names(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        let root =
-            (self.sources.name(self.root).to_owned(), self.sources.text(self.root).to_owned());
-        let mut seen = BTreeSet::from([root.0.clone()]);
-        let mut open = vec![root];
-        while let Some((file, text)) = open.pop() {
-            for statement in parse(&text, self.root).0.statements {
-                match statement.kind {
-                    StatementKind::Dim(items) => {
-                        names.extend(items.iter().map(|item| item.name.text.to_string()));
-                    }
-                    StatementKind::Use(path) => {
-                        if let Ok(used) = load_used(&file, &path.text)
-                            && seen.insert(used.0.clone())
-                        {
-                            open.push(used);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        names
-    }
-
     /// The function from inputs and parameters to outputs.
     ///
     /// # Errors
@@ -207,6 +205,7 @@ impl Model {
             extra_outputs: self.outputs.clone(),
             function: self.function.clone(),
             test,
+            data: self.data.clone(),
             patterns: self.patterns.clone(),
             externals: self.externals.clone(),
             evaluate: Some(&evaluate_constant),

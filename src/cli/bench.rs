@@ -67,8 +67,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         }
     };
     let opened = args.model.open()?;
-    let mut given = opened.data;
-    given.extend(assigned(&args.assignments, &opened.dims)?);
+    let given = assigned(&args.assignments, &opened.dims)?;
     let strangers = unknown(&opened.function, given.keys());
     if !strangers.is_empty() {
         return Err(strangers.into());

@@ -17,7 +17,11 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
-    put(out, &signature(&opened.function))
+    let mut text = signature(&opened.function);
+    for dim in &opened.inferred {
+        text.push_str(&format!("  dim {} = {}, {}\n", dim.name, dim.value, dim.from));
+    }
+    put(out, &text)
 }
 
 /// A line for each input and output.

@@ -48,7 +48,8 @@ fn emit_c(args: &Args, function: &Function, out: &mut impl Write) -> Result<(), 
             .map(|input| CPort {
                 name: input.name.to_string(),
                 pattern: input.pattern.clone(),
-                default: input.default.clone(),
+                // The data given for an input belong to one evaluation.
+                default: input.default.clone().filter(|_| input.is_param),
                 unit: unit(&input.unit),
             })
             .collect(),

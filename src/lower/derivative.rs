@@ -277,7 +277,7 @@ impl Lowerer<'_> {
                 return None;
             };
             return match &self.bindings[id.0 as usize].value {
-                Bound::Int(_) => {
+                Bound::Int(_) | Bound::Indices(_) => {
                     self.report(
                         Diagnostic::new(
                             Code::DerivativeByInteger,

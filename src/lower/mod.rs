@@ -10,6 +10,7 @@
 
 mod branch;
 mod call;
+mod data;
 mod declare;
 mod derivative;
 mod expr;
@@ -17,6 +18,7 @@ mod frame;
 mod function;
 pub mod functions;
 mod index;
+mod indices;
 mod int;
 mod load;
 mod loops;
@@ -31,12 +33,14 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::data::Data;
+pub use crate::data::fitted;
 use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
-pub use declare::fitted;
 use frame::{Frame, FrameKind};
 use function::Function;
+use indices::Indices;
 use int::{Counter, Int};
 
 /// The deepest nesting of expressions, counted through the `fn`s and declarations they use.
@@ -65,7 +69,10 @@ pub struct LowerOptions<'a> {
     pub function: Option<String>,
     /// The `test` block that becomes the function, by its place among them.
     pub test: Option<usize>,
-    /// Patterns of `sparse` declarations.
+    /// Values by name: of dims, index arrays, inputs and parameters. Sparse ones are the patterns
+    /// of `sparse` declarations.
+    pub data: Data,
+    /// Patterns of `sparse` declarations, before those of the data.
     pub patterns: BTreeMap<String, Pattern>,
     /// What `extern fn`s call.
     pub externals: BTreeMap<String, Callback>,
@@ -84,7 +91,7 @@ pub struct InputInfo {
     pub symmetric: bool,
     /// The closed range of its entries.
     pub range: Option<(f64, f64)>,
-    /// Nonzeros of the default, by the pattern.
+    /// Nonzeros of the data given for it, or else of the declared default, by the pattern.
     pub default: Option<Vec<f64>>,
     /// One unit, or one for each entry; empty if not given.
     pub unit: Vec<Arc<str>>,
@@ -97,6 +104,15 @@ pub struct InputInfo {
 pub struct OutputInfo {
     pub name: Arc<str>,
     pub unit: Vec<Arc<str>>,
+}
+
+/// A dim whose value is the size of an array in the data.
+#[derive(Clone, Debug)]
+pub struct InferredDim {
+    pub name: Arc<str>,
+    pub value: i64,
+    /// Such as `the rows of `A` in `a.mtx``.
+    pub from: String,
 }
 
 /// A `fn` of the root file.
@@ -151,6 +167,8 @@ pub struct Program {
     pub tests: Vec<TestInfo>,
     /// The dims of the root file.
     pub dims: Vec<(Arc<str>, i64)>,
+    /// Those among the dims of all files whose values follow from the shapes of the data.
+    pub inferred_dims: Vec<InferredDim>,
     /// Set if [`LowerOptions::test`] is.
     pub test: Option<TestProgram>,
     /// Warnings.
@@ -242,6 +260,7 @@ enum Bound {
     /// A value with a mistake that has been reported.
     Error,
     Int(Int),
+    Indices(Arc<Indices>),
     Node(NodeId, Pattern),
     /// A value with mistakes that count only if it is used.
     Deferred(Vec<Diagnostic>),
@@ -256,6 +275,8 @@ enum Value {
     Node(NodeId),
     /// Known at compile time.
     Int(Int),
+    /// An array of integers known at compile time.
+    Indices(Arc<Indices>),
 }
 
 /// What the names of a file stand for.
@@ -293,6 +314,7 @@ struct Lowerer<'a> {
     base: usize,
     nesting: usize,
     inputs: Vec<InputInfo>,
+    inferred: Vec<InferredDim>,
     outputs: Vec<(OutputInfo, NodeId)>,
     tests: Vec<TestInfo>,
 }
@@ -324,6 +346,7 @@ impl<'a> Lowerer<'a> {
             base: 1,
             nesting: 0,
             inputs: Vec::new(),
+            inferred: Vec::new(),
             outputs: Vec::new(),
             tests: Vec::new(),
         }

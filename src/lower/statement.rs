@@ -21,6 +21,7 @@ impl<'a> Lowerer<'a> {
         loaded: &'a Loaded,
         sources: &SourceMap,
     ) -> Result<Program, Vec<Diagnostic>> {
+        self.check_data();
         for &module in &loaded.order {
             self.frames[0].ast = self.asts[module];
             self.frames[0].module = module;
@@ -98,6 +99,7 @@ impl<'a> Lowerer<'a> {
             functions,
             tests: self.tests,
             dims: values,
+            inferred_dims: self.inferred,
             test,
             diagnostics: self.diagnostics,
         };
@@ -222,10 +224,15 @@ impl<'a> Lowerer<'a> {
             return;
         }
         let test_value = test_dims.get(&name.text).copied();
+        let given = match overrides.get(&*name.text) {
+            _ if test_value.is_some() => None,
+            Some(&value) => Some(value),
+            None => self.dim_from_data(name),
+        };
         let dim = Dim {
             name: name.clone(),
             value: test_value.or(item.value),
-            given: overrides.get(&*name.text).copied().filter(|_| test_value.is_none()),
+            given,
             state: DimState::Fresh,
         };
         if let Some(earlier) = self.modules[module].dims.insert(name.text.clone(), dim) {
@@ -298,7 +305,7 @@ impl<'a> Lowerer<'a> {
     /// its `let`s only if something needs them.
     fn used_statement(&mut self, statement: &'a Statement) {
         match &statement.kind {
-            StatementKind::Param(_) => self.statement(statement),
+            StatementKind::Param(_) | StatementKind::Index(_) => self.statement(statement),
             StatementKind::Input(items) => {
                 for item in items {
                     let message = format!("`{}` is an input of another file", item.name.text);
@@ -351,10 +358,7 @@ impl<'a> Lowerer<'a> {
                 }
             }
             StatementKind::Index(items) => {
-                for item in items {
-                    self.declare(&item.name, Bound::Error);
-                }
-                self.report_not_there(statement.span, "`index`");
+                items.iter().for_each(|item| self.index_item(item));
             }
             StatementKind::Test(test) => {
                 let span = statement.span;
@@ -384,12 +388,15 @@ impl<'a> Lowerer<'a> {
 
     fn input(&mut self, declared: &Declared, default: Option<ExprId>, is_param: bool) {
         let name = &declared.name;
-        let Some(Shaped { pattern, symmetric, range }) = self.shaped(declared) else {
+        let Some(shaped) = self.shaped(declared) else {
             self.declare(name, Bound::Error);
             return;
         };
+        let given = self.input_from_data(name, &shaped);
+        let Shaped { pattern, symmetric, range } = shaped;
         let default =
             default.map(|default| self.constant_for(default, &name.text, &pattern, name.span));
+        let default = given.map(Some).or(default);
         if let Some(earlier) = self.inputs.iter().find(|input| input.name == name.text)
             && earlier.span.file != name.span.file
         {
