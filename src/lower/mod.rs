@@ -14,6 +14,7 @@ mod data;
 mod declare;
 mod derivative;
 mod expr;
+mod filter;
 mod frame;
 mod function;
 pub mod functions;
