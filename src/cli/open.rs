@@ -35,8 +35,10 @@ pub struct Opened {
     pub dims: Vec<(String, i64)>,
     /// Dims whose values follow from the data.
     pub inferred: Vec<InferredDim>,
-    /// Seconds from text to graph.
+    /// Seconds from text to graph, derivatives among them.
     pub lower_s: f64,
+    /// Seconds in which derivatives were made.
+    pub derive_s: f64,
 }
 
 pub fn dim(text: &str) -> Result<(String, i64), String> {
@@ -82,6 +84,7 @@ impl ModelArgs {
         let function = lowered.function();
         let program = lowered.program;
         let dims = program.dims.iter().map(|(name, value)| (name.to_string(), *value)).collect();
-        Ok(Opened { function, dims, inferred: program.inferred_dims, lower_s })
+        let derive_s = program.derive_s;
+        Ok(Opened { function, dims, inferred: program.inferred_dims, lower_s, derive_s })
     }
 }

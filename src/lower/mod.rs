@@ -31,6 +31,7 @@ mod test;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -170,6 +171,8 @@ pub struct Program {
     pub dims: Vec<(Arc<str>, i64)>,
     /// Those among the dims of all files whose values follow from the shapes of the data.
     pub inferred_dims: Vec<InferredDim>,
+    /// Seconds of lowering in which derivatives were made.
+    pub derive_s: f64,
     /// Set if [`LowerOptions::test`] is.
     pub test: Option<TestProgram>,
     /// Warnings.
@@ -316,6 +319,8 @@ struct Lowerer<'a> {
     nesting: usize,
     inputs: Vec<InputInfo>,
     inferred: Vec<InferredDim>,
+    /// Time in which derivatives were made.
+    derive_time: Duration,
     outputs: Vec<(OutputInfo, NodeId)>,
     tests: Vec<TestInfo>,
 }
@@ -348,6 +353,7 @@ impl<'a> Lowerer<'a> {
             nesting: 0,
             inputs: Vec::new(),
             inferred: Vec::new(),
+            derive_time: Duration::ZERO,
             outputs: Vec::new(),
             tests: Vec::new(),
         }

@@ -100,6 +100,7 @@ impl<'a> Lowerer<'a> {
             tests: self.tests,
             dims: values,
             inferred_dims: self.inferred,
+            derive_s: self.derive_time.as_secs_f64(),
             test,
             diagnostics: self.diagnostics,
         };
