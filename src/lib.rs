@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod lower;
 pub mod model;
 pub mod ops;
+pub mod problem;
 pub mod simplify;
 pub mod sparsity;
 pub mod syntax;

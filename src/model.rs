@@ -14,7 +14,8 @@ use crate::backend::interp::Interp;
 use crate::data::Data;
 use crate::function::{Function, Input};
 use crate::graph::{Callback, Func};
-use crate::lower::{LowerOptions, Program, lower, lower_constant};
+use crate::lower::{LowerOptions, Program, Triangle, lower, lower_constant};
+use crate::problem::Problem;
 use crate::sparsity::Pattern;
 use crate::syntax::ast::StatementKind;
 use crate::syntax::{Diagnostic, FileId, SourceMap, parse, render_all};
@@ -43,6 +44,7 @@ pub struct Model {
     outputs: Vec<String>,
     function: Option<String>,
     data: Data,
+    triangle: Triangle,
     patterns: BTreeMap<String, Pattern>,
     externals: BTreeMap<String, Callback>,
 }
@@ -88,6 +90,7 @@ impl Model {
             outputs: Vec::new(),
             function: None,
             data: Data::new(),
+            triangle: Triangle::default(),
             patterns: BTreeMap::new(),
             externals: BTreeMap::new(),
         }
@@ -145,6 +148,12 @@ impl Model {
         self
     }
 
+    /// Which part of the Hessian of a problem is stored; the lower triangle if not set.
+    pub fn triangle(mut self, triangle: Triangle) -> Model {
+        self.triangle = triangle;
+        self
+    }
+
     /// The pattern of an input or parameter declared `sparse`.
     pub fn pattern(mut self, name: &str, pattern: Pattern) -> Model {
         self.patterns.insert(name.to_owned(), pattern);
@@ -185,6 +194,14 @@ impl Model {
         Ok(self.lower()?.function())
     }
 
+    /// The optimisation problem of the program, if it has one.
+    ///
+    /// # Errors
+    /// All mistakes of the program.
+    pub fn problem(&self) -> Result<Option<Problem>, Box<ModelError>> {
+        Ok(Problem::new(&self.lower()?.program, self.triangle))
+    }
+
     /// The function with what else is known of the program.
     ///
     /// # Errors
@@ -206,6 +223,7 @@ impl Model {
             function: self.function.clone(),
             test,
             data: self.data.clone(),
+            triangle: self.triangle,
             patterns: self.patterns.clone(),
             externals: self.externals.clone(),
             evaluate: Some(&evaluate_constant),

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["function"],
     &["lower"],
     &["builder"],
-    &["model"],
+    &["model", "problem"],
     &["cli"],
 ];
 

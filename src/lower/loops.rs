@@ -146,7 +146,7 @@ impl<'a> Lowerer<'a> {
         counter
     }
 
-    fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
+    pub fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
         let id = self.declare(&iteration.index, Bound::Int(Int::counter(lo, counter)));
         self.bindings[id.0 as usize].used = true;
     }

@@ -25,6 +25,7 @@ mod load;
 mod loops;
 mod matrix;
 mod misfit;
+mod problem;
 mod scope;
 mod statement;
 mod test;
@@ -44,6 +45,8 @@ use frame::{Frame, FrameKind};
 use function::Function;
 use indices::Indices;
 use int::{Counter, Int};
+use problem::Draft;
+pub use problem::{ConstraintInfo, PROBLEM_OUTPUTS, ProblemInfo, Triangle, VariableInfo};
 
 /// The deepest nesting of expressions, counted through the `fn`s and declarations they use.
 pub const MAX_LEVELS: u32 = 20_000;
@@ -74,6 +77,8 @@ pub struct LowerOptions<'a> {
     /// Values by name: of dims, index arrays, inputs and parameters. Sparse ones are the patterns
     /// of `sparse` declarations.
     pub data: Data,
+    /// The stored triangle of the Hessian of a problem.
+    pub triangle: Triangle,
     /// Patterns of `sparse` declarations, before those of the data.
     pub patterns: BTreeMap<String, Pattern>,
     /// What `extern fn`s call.
@@ -171,6 +176,8 @@ pub struct Program {
     pub dims: Vec<(Arc<str>, i64)>,
     /// Those among the dims of all files whose values follow from the shapes of the data.
     pub inferred_dims: Vec<InferredDim>,
+    /// Set if the file has a `minimise` or `subject to`, unless a test or a `fn` is chosen.
+    pub problem: Option<ProblemInfo>,
     /// Seconds of lowering in which derivatives were made.
     pub derive_s: f64,
     /// Set if [`LowerOptions::test`] is.
@@ -319,6 +326,7 @@ struct Lowerer<'a> {
     nesting: usize,
     inputs: Vec<InputInfo>,
     inferred: Vec<InferredDim>,
+    draft: Draft,
     /// Time in which derivatives were made.
     derive_time: Duration,
     outputs: Vec<(OutputInfo, NodeId)>,
@@ -353,6 +361,7 @@ impl<'a> Lowerer<'a> {
             nesting: 0,
             inputs: Vec::new(),
             inferred: Vec::new(),
+            draft: Draft::default(),
             derive_time: Duration::ZERO,
             outputs: Vec::new(),
             tests: Vec::new(),

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::declare::{self, Dim, DimState, Shaped};
 use super::function::{Declaration, Function, State};
 use super::load::Loaded;
+use super::problem::Derived;
 use super::{Bound, InputInfo, Lowerer, OutputInfo, Program, TestInfo, TestProgram};
 use crate::graph::{Func, NodeId, Port, Source};
 use crate::syntax::ast::{
@@ -32,6 +33,7 @@ impl<'a> Lowerer<'a> {
         }
         self.check_dims();
         let functions = self.all_functions();
+        let mut problem = None;
         let test = match self.options.test {
             Some(number) => self.test(number),
             None => {
@@ -40,6 +42,9 @@ impl<'a> Lowerer<'a> {
                 }
                 for ast in &loaded.extra {
                     self.extra_outputs(ast);
+                }
+                if self.options.function.is_none() {
+                    problem = self.problem();
                 }
                 None
             }
@@ -59,7 +64,7 @@ impl<'a> Lowerer<'a> {
             return Err(self.diagnostics);
         }
         self.warn_unused(root);
-        Ok(self.finish(root, functions, test, sources))
+        Ok(self.finish(root, functions, test, problem, sources))
     }
 
     fn finish(
@@ -67,6 +72,7 @@ impl<'a> Lowerer<'a> {
         root: &Ast,
         functions: Vec<super::FunctionInfo>,
         test: Option<TestProgram>,
+        problem: Option<Derived>,
         sources: &SourceMap,
     ) -> Program {
         let port = |info: &InputInfo| Port {
@@ -74,6 +80,7 @@ impl<'a> Lowerer<'a> {
             ..Port::new(info.name.clone(), info.pattern.clone())
         };
         let ports: Vec<Port> = self.inputs.iter().map(port).collect();
+        let problem = problem.map(|derived| self.problem_info(derived, &ports));
         let (outputs, nodes): (Vec<OutputInfo>, Vec<NodeId>) = self.outputs.into_iter().unzip();
         let named = outputs.iter().map(|o| o.name.clone()).zip(nodes).collect();
         let name = match &self.options.function {
@@ -102,6 +109,7 @@ impl<'a> Lowerer<'a> {
             inferred_dims: self.inferred,
             derive_s: self.derive_time.as_secs_f64(),
             test,
+            problem,
             diagnostics: self.diagnostics,
         };
         if self.options.function.is_some() {
@@ -365,22 +373,20 @@ impl<'a> Lowerer<'a> {
                 let span = statement.span;
                 self.tests.push(TestInfo { name: test.name.text.clone(), span });
             }
-            StatementKind::Var(_)
-            | StatementKind::Root(_)
-            | StatementKind::Ode(_)
-            | StatementKind::Minimise(_)
-            | StatementKind::SubjectTo(_) => {
+            StatementKind::Var(items) => items.iter().for_each(|item| self.variable(item)),
+            StatementKind::Minimise(expr) => self.objective(*expr, statement.span),
+            StatementKind::SubjectTo(constraints) => {
+                constraints.iter().for_each(|constraint| self.constraint(constraint));
+            }
+            StatementKind::Root(_) | StatementKind::Ode(_) => {
                 let mut names = Vec::new();
                 declared_names(&statement.kind, &mut |name| names.push(name.clone()));
                 for name in &names {
                     self.declare(name, Bound::Error);
                 }
                 let part = match &statement.kind {
-                    StatementKind::Var(_) => "`var`",
                     StatementKind::Root(_) => "`root`",
-                    StatementKind::Ode(_) => "`ode`",
-                    StatementKind::Minimise(_) => "`minimise`",
-                    _ => "`subject to`",
+                    _ => "`ode`",
                 };
                 self.report_not_there(statement.span, part);
             }
