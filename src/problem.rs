@@ -133,6 +133,20 @@ impl Problem {
         self.of(&name, &[1], &Vec::from_iter(N_ORACLES..PROBLEM_OUTPUTS.len()))
     }
 
+    /// Whether a variable of this name is part of x.
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.info.variables.iter().any(|variable| &*variable.name == name)
+    }
+
+    /// The parts of x and g in order: `minimise f; x = X, U (204); g = start, shoot (164)`.
+    pub fn summary(&self) -> String {
+        let (n_x, n_g) = self.size();
+        let x: Vec<&str> = self.info.variables.iter().map(|v| &*v.name).collect();
+        let g: Vec<&str> = self.info.constraints.iter().map(|c| &*c.name).collect();
+        let (x, g) = (x.join(", "), if g.is_empty() { "nothing".into() } else { g.join(", ") });
+        format!("minimise f; x = {x} ({n_x}); g = {g} ({n_g})")
+    }
+
     /// Number of variables, and of rows of g.
     pub fn size(&self) -> (usize, usize) {
         (self.func.inputs[0].pattern.numel(), self.func.inputs[3].pattern.numel())

@@ -5,8 +5,9 @@ use std::time::Instant;
 use super::{Failure, files, warn};
 use crate::data::Data;
 use crate::function::Function;
-use crate::lower::InferredDim;
+use crate::lower::{InferredDim, Triangle};
 use crate::model::Model;
+use crate::problem::Problem;
 
 /// The program and its settings.
 #[derive(clap::Args, Clone, Debug)]
@@ -23,6 +24,9 @@ pub struct ModelArgs {
     /// (.mtx, .csv, .npy) under the name of the file or NAME
     #[arg(long, value_name = "[NAME=]FILE")]
     pub data: Vec<String>,
+    /// Store the upper triangle of the Hessian of a problem, not the lower one
+    #[arg(long)]
+    pub upper: bool,
     /// Add an output
     #[arg(long = "output", value_name = "J = jac(f, x)")]
     pub outputs: Vec<String>,
@@ -33,6 +37,8 @@ pub struct Opened {
     pub function: Function,
     /// The dims of the program.
     pub dims: Vec<(String, i64)>,
+    /// The optimisation problem, if the file has one and no `fn` is chosen.
+    pub problem: Option<Problem>,
     /// Dims whose values follow from the data.
     pub inferred: Vec<InferredDim>,
     /// Seconds from text to graph, derivatives among them.
@@ -64,10 +70,15 @@ pub fn read_data(files: &[String]) -> Result<Data, Failure> {
 }
 
 impl ModelArgs {
+    fn triangle(&self) -> Triangle {
+        if self.upper { Triangle::Upper } else { Triangle::Lower }
+    }
+
     /// Reads and lowers the program; warnings go to standard error.
     pub fn open(&self) -> Result<Opened, Failure> {
         let (name, text) = files::read(&self.file)?;
-        let mut model = Model::parse(&name, &text).data(read_data(&self.data)?);
+        let mut model =
+            Model::parse(&name, &text).data(read_data(&self.data)?).triangle(self.triangle());
         for (name, value) in &self.dims {
             model = model.dim(name, *value);
         }
@@ -85,6 +96,7 @@ impl ModelArgs {
         let program = lowered.program;
         let dims = program.dims.iter().map(|(name, value)| (name.to_string(), *value)).collect();
         let derive_s = program.derive_s;
-        Ok(Opened { function, dims, inferred: program.inferred_dims, lower_s, derive_s })
+        let problem = Problem::new(&program, self.triangle());
+        Ok(Opened { function, dims, problem, inferred: program.inferred_dims, lower_s, derive_s })
     }
 }

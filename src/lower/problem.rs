@@ -358,6 +358,9 @@ impl<'a> Lowerer<'a> {
     pub fn problem(&mut self) -> Option<Derived> {
         let span = self.draft.span?;
         let draft = std::mem::take(&mut self.draft);
+        if self.has_errors() {
+            return None;
+        }
         if draft.variables.is_empty() {
             self.report(
                 Diagnostic::new(Code::NoVariables, span, "a problem without variables")
