@@ -416,3 +416,54 @@ fn mistakes_in_data() {
     "#]],
     );
 }
+
+#[test]
+fn network_example_takes_its_data() {
+    let args = ["examples/network.nab", "--data", "examples/network.json"];
+    let (code, out, err) = nablac(&[&["test"], &args[..]].concat(), "");
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, err) = nablac(&[&["check"], &args[..]].concat(), "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("dim E = 4, the length of `g` in `examples/network.json`"), "{out}");
+}
+
+#[test]
+fn problems_give_their_functions() {
+    let program = "param r = 4\nvar x[2] in -1..inf from [1, 2]\nminimise x[0] * x[1]\n\
+                   subject to { circle: norm2sq(x) <= r }\n";
+    check(&["check", "-"], program, expect![[r#"
+        function model
+          param   r       1x1              = 4
+          var     x       2x1              has a default
+          input   lam_f   1x1              = 1
+          input   lam_g   1x1              = 0
+          output  f       1x1
+          output  grad_f  2x1
+          output  g       1x1
+          output  jac_g   1x2
+          output  hess_l  2x2, 3 nonzeros
+          output  lbx     2x1
+          output  ubx     2x1
+          output  lbg     1x1
+          output  ubg     1x1
+          output  x0      2x1
+          minimise f; x = x (2); g = circle (1)
+        exit 0
+    "#]]);
+    check(&["eval", "-", "lam_g=0.5", "--upper"], program, expect![[r#"
+        f = 2
+        grad_f = [2, 1]
+        g = 1
+        jac_g =
+          2  4
+        hess_l =
+          1  1
+          .  1
+        lbx = [-1, -1]
+        ubx = [inf, inf]
+        lbg = -inf
+        ubg = 0
+        x0 = [1, 2]
+        exit 0
+    "#]]);
+}
