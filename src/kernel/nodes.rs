@@ -24,9 +24,7 @@ impl Builder {
                 let place = inputs[graph.number(id)].clone();
                 Some(match (&place, n) {
                     // Scalars are loaded once.
-                    (Place::View(_), 1) => {
-                        Place::Same(self.emitter.read(&place, &At::constant(0)))
-                    }
+                    (Place::View(_), 1) => Place::Same(self.emitter.read(&place, &At::constant(0))),
                     _ => place,
                 })
             }
