@@ -1,5 +1,6 @@
 //! Jacobians and Hessians put together from those of loops, against tangents of unit vectors.
 
+use approx::relative_eq;
 use nablac::function::{EngineKind, Options};
 use nablac::model::Model;
 use nablac::simplify::SimplifyOptions;
@@ -75,8 +76,10 @@ fn compare(name: &str, kind: &str, matrix: &str, columns: &str, value: &str) {
         let (a, b) = (dense(0), dense(1));
         assert_eq!(a.len(), b.len(), "{name} {kind}");
         for (k, (a, b)) in a.iter().zip(&b).enumerate() {
-            let near = (a - b).abs() <= 1e-12 * (1.0 + b.abs());
-            assert!(near, "{name} {kind} level {level}, entry {k}: {a} against {b}");
+            assert!(
+                relative_eq!(*a, *b, max_relative = 1e-12, epsilon = 1e-12),
+                "{name} {kind} level {level}, entry {k}: {a} against {b}"
+            );
         }
     }
 }
