@@ -35,7 +35,7 @@ impl Builder {
             args.push(match (mode, place) {
                 // Windows look into memory.
                 (Some(ArgMode::Window(_)), Place::Values(values)) if values.len() > 1 => {
-                    Place::View(self.in_memory(&Place::Values(values), graph.nnz(a)))
+                    Place::view(self.in_memory(&Place::Values(values), graph.nnz(a)))
                 }
                 (_, place) => place,
             });
@@ -69,7 +69,7 @@ impl Builder {
         let mut results = states;
         for window in windows {
             results.push(match window {
-                Some(written) => Place::View(written.view),
+                Some(written) => Place::view(written.view),
                 None => reduced.next().unwrap_or(Place::Uniform(0.0)),
             });
         }
@@ -116,7 +116,7 @@ impl Builder {
                     };
                     let n = spec.body.inputs[spec.n_states + k].pattern.nnz();
                     debug_assert_eq!(seen.len(), n);
-                    Place::View(seen)
+                    Place::view(seen)
                 }
                 (_, place) => place.clone(),
             });
@@ -280,7 +280,7 @@ impl Builder {
             .iter()
             .enumerate()
             .map(|(k, memory)| match memory {
-                Some((now, _)) => Place::View(now.clone()),
+                Some((now, _)) => Place::view(now.clone()),
                 None => Place::Values(rest.by_ref().take(state_len(k)).collect()),
             })
             .collect();
@@ -312,7 +312,7 @@ impl Builder {
             }
         }
         for (now, next) in memory.iter().flatten() {
-            self.emitter.copy(&Place::View(next.clone()), now);
+            self.emitter.copy(&Place::view(next.clone()), now);
         }
         self.emitter.end_loop(counter, &next);
         let n_state_values: usize =
@@ -322,7 +322,7 @@ impl Builder {
             .iter()
             .zip(sums)
             .map(|(&(_, _, n), sum)| match sum {
-                Some(view) => Place::View(view),
+                Some(view) => Place::view(view),
                 None => Place::Values(finals.by_ref().take(n).collect()),
             })
             .collect();
