@@ -424,7 +424,7 @@ fn network_example_takes_its_data() {
     assert_eq!(code, 0, "{out}{err}");
     let (code, out, err) = nablac(&[&["check"], &args[..]].concat(), "");
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("dim E = 4, the length of `g` in `examples/network.json`"), "{out}");
+    assert!(out.contains("dim E = 4, the length of `tail` in `examples/network.json`"), "{out}");
 }
 
 #[test]
