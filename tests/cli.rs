@@ -431,7 +431,10 @@ fn network_example_takes_its_data() {
 fn problems_give_their_functions() {
     let program = "param r = 4\nvar x[2] in -1..inf from [1, 2]\nminimise x[0] * x[1]\n\
                    subject to { circle: norm2sq(x) <= r }\n";
-    check(&["check", "-"], program, expect![[r#"
+    check(
+        &["check", "-"],
+        program,
+        expect![[r#"
         function model
           param   r       1x1              = 4
           var     x       2x1              has a default
@@ -449,8 +452,12 @@ fn problems_give_their_functions() {
           output  x0      2x1
           minimise f; x = x (2); g = circle (1)
         exit 0
-    "#]]);
-    check(&["eval", "-", "lam_g=0.5", "--upper"], program, expect![[r#"
+    "#]],
+    );
+    check(
+        &["eval", "-", "lam_g=0.5", "--upper"],
+        program,
+        expect![[r#"
         f = 2
         grad_f = [2, 1]
         g = 1
@@ -465,5 +472,6 @@ fn problems_give_their_functions() {
         ubg = 0
         x0 = [1, 2]
         exit 0
-    "#]]);
+    "#]],
+    );
 }

@@ -9,6 +9,9 @@ use super::{DataError, Value, check_sparse, shape};
 use crate::sparsity::Pattern;
 use crate::syntax::Code;
 
+/// The most columns of a sparse matrix: each takes memory, with entries or without.
+const MAX_COLUMNS: u64 = 100_000_000;
+
 /// The first words of a file.
 struct Header {
     is_coordinate: bool,
@@ -142,6 +145,10 @@ fn coordinate<'a>(
     };
     Pattern::check_size(n_rows, 1).map_err(too_large)?;
     Pattern::check_size(1, n_cols).map_err(too_large)?;
+    if n_cols > MAX_COLUMNS {
+        let message = format!("{n_cols} columns; the limit is {MAX_COLUMNS}");
+        return Err(DataError::new(Code::TooLarge, message).at_line(first.number, cols.0));
+    }
     let n_entries = first.whole(count)?;
     // Position, value, line; what is mirrored follows.
     let mut entries: Vec<(u64, f64, u64)> = Vec::new();
@@ -311,6 +318,7 @@ mod tests {
         );
         assert_eq!(with("2 2 1\n1 1 1 1\n"), "`A.mtx`, line 3, column 7: `1` is one word too many");
         assert!(with("99999999999 2 1\n").contains("line 2, column 1"));
+        assert!(with("1 2000000000 0\n").contains("line 2, column 3"));
         assert_eq!(
             message("%%MatrixMarket matrix coordinate complex general\n"),
             "`A.mtx`, line 1, column 34: `complex` matrices are not supported here"

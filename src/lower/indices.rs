@@ -69,7 +69,10 @@ impl Indices {
         let index = |k: i64| usize::try_from(k).map_err(|_| Unfit::TooLarge);
         match (&at.parts[..], &self.entries) {
             ([], _) => Ok(self.get(index(at.base)?)),
-            ([(counter, _)], _) if counter.n == 0 => Ok(Int::counter(0, *counter)),
+            (parts, _) if at.is_vacuous() => {
+                let idle = parts.iter().find(|(counter, _)| counter.n == 0);
+                idle.map(|(counter, _)| Int::counter(0, *counter)).ok_or(Unfit::TooLarge)
+            }
             ([(counter, part)], Entries::Fixed(values)) => {
                 let n = counter.n;
                 if n > MAX_TABLE {

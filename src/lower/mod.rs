@@ -27,6 +27,7 @@ mod matrix;
 mod misfit;
 mod problem;
 mod scope;
+mod segments;
 mod statement;
 mod test;
 
