@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::frame::Slice;
+use super::frame::{FrameKind, Slice};
 use super::indices::{Entries, Indices, Unfit};
 use super::int::Int;
 use super::misfit::shape_text;
@@ -141,6 +141,11 @@ impl Lowerer<'_> {
             Base::Declared(_, shape) => shape,
             Base::Local(node) => self.graph().shape(node),
         };
+        if let Base::Declared(id, _) = target
+            && let Some(node) = self.gathered_before(id, base, arguments, span)
+        {
+            return node.map_or(Value::Error, Value::Node);
+        }
         let Some(places) = self.selections(base, arguments, shape) else { return Value::Error };
         if places.iter().any(Selection::moves_by_entry) {
             return self.moving_entries(target, &places, shape, span);
@@ -269,6 +274,78 @@ impl Lowerer<'_> {
         let stacked = graph.concat(&parts);
         let pattern = Pattern::dense(result.0, result.1);
         Value::Node(graph.gather(stacked, IndexMap::identity(n_parts), pattern))
+    }
+
+    /// `x[cells[j, e]]` and `X[:, cells[j, e]]` at two iteration numbers: the value is gathered by
+    /// the whole array outside of the loops, and the result is indexed. None where the index is
+    /// of another kind.
+    fn gathered_before(
+        &mut self,
+        id: BindingId,
+        base: ExprId,
+        arguments: &[IndexArgument],
+        span: Span,
+    ) -> Option<Option<NodeId>> {
+        let ast = self.frame().ast;
+        let (at, by_columns) = match *arguments {
+            [IndexArgument::At(at)] => (at, false),
+            [IndexArgument::All, IndexArgument::At(at)] => (at, true),
+            _ => return None,
+        };
+        let Expr::Index { base: array, arguments: inner } = ast.expr(at) else { return None };
+        let indices = self.index_array(*array)?;
+        if inner.len() != 2 || !inner.iter().all(|a| matches!(a, IndexArgument::At(_))) {
+            return None;
+        }
+        let n_reported = self.diagnostics.len();
+        let places = self.selections(*array, inner, indices.shape);
+        let Some([row, column]) = places.as_deref() else {
+            return (self.diagnostics.len() > n_reported).then_some(None);
+        };
+        let place = column.first().scale(indices.shape.0 as i64)?.add(&row.first())?;
+        let owner = self.bindings[id.0 as usize].frame;
+        let is_outside = place.parts.iter().all(|(counter, _)| counter.frame > owner);
+        if place.parts.len() < 2 || !is_outside || self.is_taken_inside(id, owner) {
+            return None;
+        }
+        let Bound::Node(_, pattern) = &self.bindings[id.0 as usize].value else { return None };
+        let shape = pattern.shape();
+        let n_entries = if by_columns { shape.1 } else { shape.0 * shape.1 };
+        let entries = self.entries_in_range(indices, n_entries, *array, base, shape);
+        let Some(entries) = entries else { return Some(None) };
+        let height = if by_columns { shape.0 } else { 1 };
+        let mut places = vec![entries];
+        if by_columns {
+            let first = Int::constant(0);
+            places.insert(0, Selection::Run { first, count: shape.0, is_range: true });
+        }
+        let slice = self.slice(&places, shape, span)?;
+        let hidden = self.within(owner, |lowerer| {
+            let node = lowerer.part_of(Base::Declared(id, shape), slice, span)?;
+            let full = lowerer.graph().densify(node);
+            Some(lowerer.bind_hidden(owner, full))
+        });
+        let offset = place.scale(height as i64)?;
+        let map = IndexMap::identity(height);
+        let slice = Slice { offset, map, shape: (height, 1), exact: false };
+        Some(hidden.and_then(|hidden| self.slice_of(hidden, &Arc::new(slice), span)))
+    }
+
+    /// Whether a derivative by a declared value is taken between its frame and the current one.
+    fn is_taken_inside(&self, id: BindingId, owner: usize) -> bool {
+        let name = &self.bindings[id.0 as usize].name;
+        let mut at = self.current;
+        while at > owner {
+            let frame = &self.frames[at];
+            if frame.whole.contains(name) || frame.kind == FrameKind::Function {
+                return true;
+            }
+            match frame.parent {
+                Some(parent) => at = parent,
+                None => return true,
+            }
+        }
+        false
     }
 
     /// The index array that an expression names.
