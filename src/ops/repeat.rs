@@ -18,6 +18,10 @@ pub struct Repeat;
 /// fixed point is taken.
 const LONGEST_EXACT: u64 = 4_096;
 
+/// Most local derivatives of all iterations of a loop that are stored one by one; of loops with
+/// more directional derivatives are taken.
+const MOST_STACKED: u64 = 1 << 26;
+
 impl Rules for Repeat {
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some(Summing { spec, args, results }) = summing_tangents(cx, id)? else {
@@ -312,6 +316,9 @@ fn map_jacobian(
     let Some((body, stacked, reduced)) = split_entries(&entries, is_reduced) else {
         return Ok(());
     };
+    if spec.n.saturating_mul(stacked.len() as u64) > MOST_STACKED {
+        return cx.set_from_directions(id, spec.result_patterns().cloned().collect());
+    }
     let n_stacked = stacked.len() as u32;
     let values = cx.loop_values(body, spec.n, spec.args.clone(), args.clone());
     let mut all = Vec::new();
