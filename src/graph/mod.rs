@@ -6,12 +6,14 @@
 mod arena;
 mod build;
 pub mod evaluate;
+mod expand;
 mod external;
 mod func;
 mod node;
 pub mod visit;
 
 pub use arena::Graph;
+pub use expand::expand;
 pub use external::{Callback, External};
 pub use func::{Body, Func, Memo, Source};
 pub use node::{

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::expand;
 use super::{SimplifyOptions, simplify};
-use crate::graph::Func;
+use crate::graph::{Func, expand};
 
 /// The function with small matrices expanded and everything simplified, called functions and
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a

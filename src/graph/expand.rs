@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::graph::{Func, Graph, LoopSpec, NodeId, Op, Payload, visit};
+use super::{Func, Graph, LoopSpec, NodeId, Op, Payload, visit};
 use crate::sparsity::{IndexMap, Pattern};
 
 /// Values with at most so many nonzeros are computed as scalars.
