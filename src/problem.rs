@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diff::{self, DiffError};
 use crate::function::{Function, Input};
 use crate::graph::{Func, Graph, NodeId, Port, Reduction, visit};
-use crate::lower::{PROBLEM_OUTPUTS, ProblemInfo, Program, Triangle};
+use crate::lower::{ConstraintInfo, PROBLEM_OUTPUTS, ProblemInfo, Program, Triangle, VariableInfo};
 use crate::sparsity::{IndexMap, Pattern};
 
 /// How many of [`PROBLEM_OUTPUTS`] depend on x; the others are bounds and the start.
@@ -150,6 +150,18 @@ impl Problem {
     /// Number of variables, and of rows of g.
     pub fn size(&self) -> (usize, usize) {
         (self.func.inputs[0].pattern.numel(), self.func.inputs[3].pattern.numel())
+    }
+
+    /// The variables in the order of x, with their numbers of entries.
+    pub fn column_blocks(&self) -> Vec<(String, usize)> {
+        let block = |v: &VariableInfo| (v.name.to_string(), v.shape.0 * v.shape.1);
+        self.info.variables.iter().map(block).collect()
+    }
+
+    /// The constraints in the order of g, with their numbers of rows.
+    pub fn row_blocks(&self) -> Vec<(String, usize)> {
+        let block = |c: &ConstraintInfo| (c.name.to_string(), c.shape.0 * c.shape.1);
+        self.info.constraints.iter().map(block).collect()
     }
 
     /// The name of entry `column` of x: `X[2,17]`; empty beyond the last one.

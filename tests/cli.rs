@@ -475,3 +475,18 @@ fn problems_give_their_functions() {
     "#]],
     );
 }
+
+#[test]
+fn patterns_of_problems_have_block_names() {
+    let (code, out, err) = nablac(&["show", "spy", "tests/abi/nlp.nab"], "");
+    assert_eq!(code, 0, "{err}");
+    let names =
+        "  rows: circle 0..1, both 1..3, step 3..7, apart 7..10\n  columns: x 0..2, Y 2..8\n";
+    assert!(out.contains(names), "{out}");
+    let picture = file("nlp.svg", "");
+    let (code, _, err) = nablac(&["show", "spy", "tests/abi/nlp.nab", "-o", &picture], "");
+    assert_eq!(code, 0, "{err}");
+    let svg = std::fs::read_to_string(picture).unwrap();
+    assert_eq!(svg.matches("h1v1h-1z").count(), 23 + 19);
+    assert!(svg.contains(">circle</text>") && svg.ends_with("</svg>\n"));
+}
