@@ -474,6 +474,9 @@ fn problems_give_their_functions() {
         exit 0
     "#]],
     );
+    let data = file("start.json", r#"{"x": [0, 3]}"#);
+    let (_, out, err) = nablac(&["eval", "-", "--data", &data], program);
+    assert!(out.contains("f = 0\n") && out.contains("x0 = [0, 3]\n"), "{out}{err}");
 }
 
 #[test]

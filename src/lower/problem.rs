@@ -134,6 +134,14 @@ impl<'a> Lowerer<'a> {
             Some((0..shape.0 * shape.1).map(|at| if zero { 0.0 } else { entry(at) }).collect())
         });
         let given = self.input_from_data(name, &shaped);
+        // Data of a variable are its start.
+        let start = match &given {
+            Some(values) => {
+                let stored = self.graph().constant_matrix(shaped.pattern.clone(), values);
+                Some(self.graph().densify(stored))
+            }
+            None => start,
+        };
         let input = self.inputs.len();
         let node = self.graph().input(input, shaped.pattern.clone());
         let id = self.declare(name, Bound::Node(node, shaped.pattern.clone()));
