@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["kernel"],
     &["backend"],
     &["function"],
+    &["saved", "print"],
     &["lower"],
     &["builder"],
     &["model"],

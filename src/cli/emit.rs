@@ -28,12 +28,15 @@ pub struct Args {
 enum Target {
     /// NAME.c and NAME.h, in CasADi's calling convention
     C,
+    /// NAME.json, a saved model: every command takes it in place of a program
+    Json,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let function = args.model.open()?.function;
     match args.target {
         Target::C => emit_c(args, &function, out),
+        Target::Json => write(&args.directory, function.name(), "json", &function.to_json(), out),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::graph::{Func, Op, visit};
 use crate::kernel;
 use crate::kernel::count::count;
 use crate::kernel::ir::Kernel;
+use crate::saved;
 use crate::simplify::SimplifyOptions;
 use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
 use crate::syntax::{SourceMap, dump, parse};
@@ -56,6 +57,9 @@ enum Stage {
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     if let Stage::Ast = args.stage {
         let (name, text) = files::read(&args.model.file)?;
+        if saved::is_saved(&name, &text) {
+            return Err(Failure::plain("a saved model has no syntax tree; `show graph` works"));
+        }
         let mut sources = SourceMap::new();
         let file = sources.add(name.as_str(), text.as_str());
         let (ast, diagnostics) = parse(&text, file);

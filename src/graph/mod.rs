@@ -9,9 +9,10 @@ pub mod evaluate;
 mod external;
 mod func;
 mod node;
+mod restore;
 pub mod visit;
 
-pub use arena::Graph;
+pub use arena::{Attr, Graph};
 pub use external::{Callback, External};
 pub use func::{Body, Func, Memo, Source};
 pub use node::{
