@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::arena::Attr;
 use super::node::{ArgMode, LoopSpec, NodeId, Op, Origin, Payload, ResultMode, Window};
 use super::{Body, External, Func, Graph, Port, window_fits};
+use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
 
 /// The most iterations of a loop.
@@ -95,7 +96,10 @@ impl Graph {
                         ));
                     }
                 }
-                Ok(())
+                if !args.iter().any(|&a| self.pattern(a) == pattern) {
+                    return Err(format!("takes 1x1 arguments, but is {pattern}"));
+                }
+                self.check_zeros(scalar, args, pattern)
             }
             (Op::Gather, Attr::Payload(Payload::Map(map))) => {
                 count(1)?;
@@ -177,6 +181,23 @@ impl Graph {
             }
             _ => Err("lacks what its operation needs".to_owned()),
         }
+    }
+
+    /// Outside of the pattern of an elementwise node its value has to be zero.
+    fn check_zeros(&self, op: ScalarOp, args: &[NodeId], pattern: &Pattern) -> Result<(), String> {
+        let is_power_of_zero =
+            op == ScalarOp::Pow && self.as_uniform(args[1]).is_some_and(|exponent| exponent > 0.0);
+        if pattern.is_dense() || is_power_of_zero {
+            return Ok(());
+        }
+        // Scalars are zero everywhere or nowhere, matrices zero outside of the pattern.
+        let is_zero =
+            |k: usize| !self.pattern(args[k]).is_scalar() || self.as_uniform(args[k]) == Some(0.0);
+        let zeros = (0..args.len()).filter(|&k| is_zero(k)).fold(0u8, |set, k| set | 1 << k);
+        if op.is_structural_zero(zeros) {
+            return Ok(());
+        }
+        Err(format!("has nonzeros outside of its pattern, {pattern}"))
     }
 
     fn check_arguments(&self, args: &[NodeId], callee: &Func) -> Result<(), String> {

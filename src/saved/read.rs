@@ -248,8 +248,8 @@ impl Reader<'_> {
         let before = scanner.clone();
         let number: usize = scanner.integer()?;
         let Some(func) = self.functions.get(number) else {
-            let n = self.functions.len();
-            let message = format!("only {n} functions stand before; a function follows its parts");
+            let message =
+                format!("function {number} does not stand before this one, which uses it");
             return Err(inconsistent(&before, message));
         };
         *depth = (*depth).max(self.depths[number] + 1);
