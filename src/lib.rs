@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod lower;
 pub mod model;
 pub mod ops;
+pub mod print;
 pub mod saved;
 pub mod simplify;
 pub mod sparsity;

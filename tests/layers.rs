@@ -14,10 +14,11 @@ const LAYERS: &[&[&str]] = &[
     &["kernel"],
     &["backend"],
     &["function"],
-    &["saved", "print"],
+    &["saved"],
     &["lower"],
     &["builder"],
     &["model"],
+    &["print"],
     &["cli"],
 ];
 

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::function::Function;
-use crate::graph::{Body, Callback, Func};
+use crate::graph::{Body, Callback, Func, visit};
 use crate::syntax::{Diagnostic, SourceMap, Span, render};
 
 const FORMAT: &str = "nablac";
@@ -107,7 +107,7 @@ impl Function {
 /// Names of the functions from outside that a function needs and that have no callback.
 pub fn missing_externals(func: &Arc<Func>) -> Vec<String> {
     let mut missing = BTreeSet::new();
-    for func in write::callees_first(func) {
+    for func in visit::callees_first(func) {
         if let Body::External(external) = &func.body
             && external.callback.is_none()
         {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{FORMAT, VERSION};
 use crate::function::Function;
@@ -16,7 +16,7 @@ use crate::sparsity::{IndexMap, Pattern};
 /// The text of a saved model.
 pub fn write(function: &Function) -> String {
     let mut writer = Writer::default();
-    let order = callees_first(function.func());
+    let order = visit::callees_first(function.func());
     for (k, func) in order.iter().enumerate() {
         let is_main = k + 1 == order.len();
         writer.function(func, is_main.then_some(function));
@@ -26,33 +26,6 @@ pub fn write(function: &Function) -> String {
     let _ = writeln!(text, "\"patterns\": [\n{}\n],", writer.patterns.join(",\n"));
     let _ = writeln!(text, "\"functions\": [\n{}\n]}}", writer.functions);
     text
-}
-
-/// All functions that `root` needs, each once and after those that it needs; the last one is
-/// `root`.
-pub fn callees_first(root: &Arc<Func>) -> Vec<Arc<Func>> {
-    let mut known: FxHashSet<Arc<Func>> = FxHashSet::default();
-    let mut order: Vec<Arc<Func>> = Vec::new();
-    // Functions whose parts are being visited, with the parts that are left.
-    let parts = |f: &Arc<Func>| f.parts().into_iter().rev().cloned().collect::<Vec<_>>();
-    let mut open = vec![(root.clone(), parts(root))];
-    while let Some((func, left)) = open.last_mut() {
-        match left.pop() {
-            Some(part) if known.contains(&part) => {}
-            Some(part) => {
-                let inner = parts(&part);
-                open.push((part, inner));
-            }
-            None => {
-                let func = func.clone();
-                open.pop();
-                if known.insert(func.clone()) {
-                    order.push(func);
-                }
-            }
-        }
-    }
-    order
 }
 
 #[derive(Default)]

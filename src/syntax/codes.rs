@@ -334,6 +334,9 @@ codes! {
     MissingExternal "E0518" "a model that needs a function from outside",
         "The model calls functions that a program in Rust or C has to supply; on the command line there is nobody who does.",
         wrong "$ nablac eval model_with_external.json", right "$ nablac emit c model_with_external.json";
+    NoSpelling "E0519" "a graph without a spelling in the language",
+        "`emit nab` writes only what makes the same graph again. Derivatives of loops, for example, add up in windows, which the language cannot say; `emit json` writes every graph.",
+        wrong "$ nablac emit nab gradient_of_a_loop.nab", right "$ nablac emit json gradient_of_a_loop.nab";
 
     BlankBeforeMinus "W0001" "a minus that looks like a sign",
         "`[a -b]` is the one entry `a - b`. Write `a - b`, or `a, -b` for two entries.",
