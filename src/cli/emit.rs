@@ -12,7 +12,7 @@ use crate::kernel;
 use crate::print::{dot, latex, nab};
 use crate::syntax::Code;
 
-/// Write a function in another language
+/// Write a function in another form: C, a saved model, a picture, formulas, a program
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(value_enum)]

@@ -10,10 +10,11 @@ use super::open::ModelArgs;
 use super::{Failure, SimplifyArgs, bench, files, print, put};
 use crate::backend::jit::{JitOptions, asm, clif};
 use crate::function::{Function, FunctionError};
-use crate::graph::{Func, Op, visit};
+use crate::graph::{Func, visit};
 use crate::kernel;
 use crate::kernel::count::count;
 use crate::kernel::ir::Kernel;
+use crate::print::label;
 use crate::saved;
 use crate::simplify::SimplifyOptions;
 use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
@@ -113,16 +114,7 @@ fn graph(func: &Arc<Func>) -> String {
             continue;
         };
         for id in visit::reachable(graph, outputs) {
-            let op = match graph.op(id) {
-                Op::Scalar(op) => op.row().name.to_owned(),
-                Op::Input => format!("input {}", graph.number(id)),
-                Op::Result => format!("result {}", graph.number(id)),
-                Op::Const => match graph.as_uniform(id) {
-                    Some(value) => print::number(value),
-                    None => "data".to_owned(),
-                },
-                op => format!("{op:?}").to_lowercase(),
-            };
+            let op = label(graph, id);
             let args: Vec<String> = graph.args(id).iter().map(|a| format!("%{}", a.0)).collect();
             let callees: Vec<String> =
                 graph.callees(id).map(|f| format!(" {}#{:x}", f.name, f.content_hash())).collect();

@@ -2,6 +2,7 @@
 //! operations are written as their rows of the table say; indices count from 0.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -24,12 +25,13 @@ const MOST_ENTRIES: usize = 36;
 pub fn latex(function: &Function) -> String {
     let mut text = String::new();
     let order = visit::callees_first(function.func());
+    let names = operator_names(&order);
     for (k, func) in order.iter().enumerate() {
         let is_main = k + 1 == order.len();
         let _ = writeln!(text, "% {}", func.name);
         match func.graph() {
             Some((graph, outputs)) => {
-                let formulas = Formulas::new(func, graph, outputs);
+                let formulas = Formulas::new(func, &names, graph, outputs);
                 let lines = formulas.lines(outputs, is_main);
                 let _ =
                     writeln!(text, "\\begin{{align*}}\n{}\n\\end{{align*}}", lines.join(" \\\\\n"));
@@ -72,6 +74,22 @@ fn input_names(func: &Func) -> Vec<String> {
         if *n == 1 { name } else { format!("{name}^{{{}}}", "\\prime".repeat(*n - 1)) }
     };
     func.inputs.iter().map(primed).collect()
+}
+
+/// Operators for all functions; of the same names the later ones get a number.
+fn operator_names(order: &[Arc<Func>]) -> FxHashMap<Arc<Func>, String> {
+    let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
+    let named = |func: &'_ Arc<Func>, n: usize| match n {
+        1 => operator_name(&func.name),
+        n => operator_name(&format!("{}_{n}", func.name)),
+    };
+    let mut names = FxHashMap::default();
+    for func in order {
+        let n = seen.entry(&func.name).or_default();
+        *n += 1;
+        names.insert(func.clone(), named(func, *n));
+    }
+    names
 }
 
 fn operator_name(name: &str) -> String {
@@ -179,7 +197,9 @@ fn fill(op: ScalarOp, operands: &[Formula]) -> Formula {
 
 struct Formulas<'g> {
     graph: &'g Graph,
-    func: &'g Func,
+    func: &'g Arc<Func>,
+    /// Names of all functions.
+    names: &'g FxHashMap<Arc<Func>, String>,
     inputs: Vec<String>,
     formulas: FxHashMap<NodeId, Formula>,
     /// Formulas of the arguments of concatenations and of the conditions of conditionals.
@@ -191,12 +211,18 @@ struct Formulas<'g> {
 }
 
 impl<'g> Formulas<'g> {
-    fn new(func: &'g Func, graph: &'g Graph, outputs: &[NodeId]) -> Formulas<'g> {
+    fn new(
+        func: &'g Arc<Func>,
+        names: &'g FxHashMap<Arc<Func>, String>,
+        graph: &'g Graph,
+        outputs: &[NodeId],
+    ) -> Formulas<'g> {
         let inputs = input_names(func);
         let is_free = |letter: &&&str| !inputs.iter().any(|name| name.starts_with(**letter));
         let mut formulas = Formulas {
             graph,
             func,
+            names,
             letter: ["t_", "w_", "v_", "u_", "q_"].iter().find(is_free).unwrap_or(&"\\tau_"),
             inputs,
             formulas: FxHashMap::default(),
@@ -238,6 +264,15 @@ impl<'g> Formulas<'g> {
         formulas
     }
 
+    /// The function of one result.
+    fn called(&self, f: &Arc<Func>, k: usize) -> String {
+        let name = self.names.get(f).map_or("f", String::as_str);
+        match f.outputs.len() {
+            1 => name.to_owned(),
+            _ => format!("{name}_{{{k}}}"),
+        }
+    }
+
     fn name(&mut self, formula: Formula) -> Formula {
         self.n_names += 1;
         let name = format!("{}{{{}}}", self.letter, self.n_names);
@@ -269,7 +304,11 @@ impl<'g> Formulas<'g> {
             let name = match is_main {
                 true => math_name(&port.name),
                 false => {
-                    format!("{}\\left({}\\right)", called(self.func, k), self.inputs.join(", "))
+                    format!(
+                        "{}\\left({}\\right)",
+                        self.called(self.func, k),
+                        self.inputs.join(", ")
+                    )
                 }
             };
             self.lines.push(format!("{name} &= {value}"));
@@ -405,6 +444,12 @@ impl<'g> Formulas<'g> {
             Some(Rearrangement::Repeated { down, across }) => {
                 of(&self.get(x), &format!("\\operatorname{{repmat}}_{{{down} \\times {across}}}"))
             }
+            None if from.is_scalar() && to.numel() <= MOST_ENTRIES => {
+                let x = self.get(x).text;
+                let cell = |row, col| to.find(row, col).map_or("0", |_| &x);
+                let row = |row| (0..n_cols).map(|col| cell(row, col)).collect::<Vec<_>>();
+                matrix(0..n_rows, |i| row(i).join(" & "))
+            }
             None => {
                 let sources = graph.map(id).map(|map| {
                     let place = |k| {
@@ -462,7 +507,7 @@ impl<'g> Formulas<'g> {
         }
         let inside = self.iteration_args(id, &spec);
         for k in 0..spec.n_states {
-            let step = format!("{}\\left({inside}\\right)", called(&spec.body, k));
+            let step = format!("{}\\left({inside}\\right)", self.called(&spec.body, k));
             self.lines.push(format!(
                 "{} &= {step}, \\quad k = 0, \\ldots, {}",
                 state(id, k, "k+1"),
@@ -494,7 +539,7 @@ impl<'g> Formulas<'g> {
         let graph = self.graph;
         match graph.payload(of) {
             Some(Payload::Call(f)) => {
-                Formula::atom(format!("{}\\left({}\\right)", called(f, k), self.get(of).text))
+                Formula::atom(format!("{}\\left({}\\right)", self.called(f, k), self.get(of).text))
             }
             Some(Payload::Cond(then, otherwise)) => {
                 let condition = graph.arg(of, 0);
@@ -508,8 +553,8 @@ impl<'g> Formulas<'g> {
                 Formula::atom(format!(
                     "\\begin{{cases}} {}\\left({args}\\right) & {test} \\\\ \
                      {}\\left({args}\\right) & \\text{{otherwise}} \\end{{cases}}",
-                    called(then, k),
-                    called(otherwise, k)
+                    self.called(then, k),
+                    self.called(otherwise, k)
                 ))
             }
             Some(Payload::Loop(spec)) => self.loop_result(of, spec, k),
@@ -522,7 +567,7 @@ impl<'g> Formulas<'g> {
             return Formula::atom(state(id, k, &spec.n.to_string()));
         }
         let args = self.get(id).text;
-        let body = format!("{}\\left({args}\\right)", called(&spec.body, k));
+        let body = format!("{}\\left({args}\\right)", self.called(&spec.body, k));
         let last = spec.n - 1;
         match &spec.results[k - spec.n_states] {
             ResultMode::Reduce(reduction) => {
@@ -548,15 +593,6 @@ impl<'g> Formulas<'g> {
                 Formula { text, precedence: precedence::PRODUCT }
             }
         }
-    }
-}
-
-/// The function of one result.
-fn called(f: &Func, k: usize) -> String {
-    let name = operator_name(&f.name);
-    match f.outputs.len() {
-        1 => name,
-        _ => format!("{name}_{{{k}}}"),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sparsity::{IndexMap, Pattern};
 /// How the entries of a value come from those of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rearrangement {
-    /// Each nonzero stays in its place; some may be left out, or zeros stored besides.
+    /// Each nonzero stays in its place; entries may be left out, or zeros stored besides.
     Same,
     /// Entry (row, column) as a 1x1 value.
     Entry {
@@ -56,6 +56,35 @@ pub fn entry(pattern: &Pattern, k: usize) -> (usize, usize) {
 
 /// What `y.nz[k] = x.nz[map(k)]` is for patterns of x and y, if it has a name.
 pub fn gathered(from: &Pattern, map: &IndexMap, to: &Pattern) -> Option<Rearrangement> {
+    named(from, map, to).filter(|&found| {
+        found == Rearrangement::Same || to.nnz() == n_taken(found, from, to.shape())
+    })
+}
+
+/// Number of nonzeros that a rearrangement of `from` gives.
+fn n_taken(found: Rearrangement, from: &Pattern, (r, c): (usize, usize)) -> usize {
+    use Rearrangement as R;
+    let (m, n) = from.shape();
+    let count = |is_taken: &dyn Fn(usize, usize) -> bool| match from.is_dense() {
+        true => r * c,
+        false => from.entries().filter(|&(i, j)| is_taken(i, j)).count(),
+    };
+    match found {
+        R::Entry { .. } => 1,
+        R::Transposed | R::Reshaped | R::OnDiagonal => from.nnz(),
+        R::Repeated { down, across } => from.nnz() * down * across,
+        R::Block { row, col } => {
+            count(&|i, j| (row..row + r).contains(&i) && (col..col + c).contains(&j))
+        }
+        R::Range { start } => count(&|i, j| (start..start + r).contains(&(i + j * m))),
+        R::TransposedRange { start } => count(&|i, j| (start..start + r).contains(&(j + i * n))),
+        R::Diagonal => count(&|i, j| i == j),
+        R::Same => from.nnz(),
+    }
+}
+
+/// [`gathered`], whatever else the rearrangement would give.
+fn named(from: &Pattern, map: &IndexMap, to: &Pattern) -> Option<Rearrangement> {
     use Rearrangement as R;
     let ((m, n), (r, c)) = (from.shape(), to.shape());
     if from.is_zero() || to.is_zero() {

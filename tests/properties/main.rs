@@ -1,6 +1,7 @@
 //! Random programs: derivatives fit one another, engines and simplification agree, and what is
 //! saved or printed comes back.
 
+mod print;
 mod programs;
 mod saved;
 

@@ -143,20 +143,35 @@ fn apply<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
     }
 }
 
+/// The inputs of a program, and the value that its steps end with.
+fn last<'g>(g: &'g GraphBuilder, x: Expr<'g>, steps: &[Step]) -> Expr<'g> {
+    let diagonal = g.input("D", Pattern::diagonal(2));
+    let mut values = vec![x, x.reshape(2, 2), diagonal, g.matrix((2, 2), &[0.5, 0.0, 1.5, -2.0])];
+    for &step in steps {
+        let value = apply(g, &values, step);
+        let (n_rows, n_cols) = value.shape();
+        let n = n_rows * n_cols;
+        values.push(if n > MAX_ENTRIES { value.slice(..MAX_ENTRIES) } else { value });
+    }
+    values[values.len() - 1]
+}
+
+/// The value of a random program, without derivatives.
+pub fn values(steps: &[Step]) -> Function {
+    let g = GraphBuilder::new("program");
+    let x = g.input("x", N);
+    let (v, w) = (g.input("v", N), g.input("w", MAX_ENTRIES));
+    let last = last(&g, x, steps);
+    g.output("y", last + (v * w.slice(..N)).sum());
+    g.function().unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// Outputs of a random program: value, its derivatives by `x`, and those of a number made of it.
 pub fn program(steps: &[Step]) -> Function {
     let g = GraphBuilder::new("program");
     let x = g.input("x", N);
     let (v, w) = (g.input("v", N), g.input("w", MAX_ENTRIES));
-    let diagonal = g.input("D", Pattern::diagonal(2));
-    let mut values = vec![x, x.reshape(2, 2), diagonal, g.matrix((2, 2), &[0.5, 0.0, 1.5, -2.0])];
-    for &step in steps {
-        let value = apply(&g, &values, step);
-        let (n_rows, n_cols) = value.shape();
-        let n = n_rows * n_cols;
-        values.push(if n > MAX_ENTRIES { value.slice(..MAX_ENTRIES) } else { value });
-    }
-    let last = values[values.len() - 1].vec();
+    let last = last(&g, x, steps).vec();
     let y = 0.5 * last + (x.sum() * last).sin();
     let w = w.slice(..y.shape().0);
     let f = (y * y.cos()).sum();

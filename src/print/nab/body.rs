@@ -32,9 +32,9 @@ pub enum Inside<'l> {
 #[derive(Clone)]
 pub(super) struct Entry {
     pub value: Result<Value, NoSpelling>,
-    /// The value that the node brings to another pattern; where the language does that by itself,
-    /// this one is written.
-    pub plain: Option<Value>,
+    /// The value that the node brings to another pattern, and its node; where the language does
+    /// that by itself, this one is written.
+    pub plain: Option<(Value, NodeId)>,
 }
 
 /// A graph being written.
@@ -112,7 +112,8 @@ impl<'g, 'l> Block<'g, 'l> {
                 Op::Concat => hidden[id.index()] < uses[id.index()],
                 _ => true,
             };
-            for value in [entry.value.as_mut().ok(), entry.plain.as_mut()].into_iter().flatten() {
+            let plain = entry.plain.as_mut().map(|(value, _)| value);
+            for value in [entry.value.as_mut().ok(), plain].into_iter().flatten() {
                 let shared = uses[id.index()] > 1 && value.text.len() > 8;
                 let is_long = value.text.len() > LONGEST && uses[id.index()] > 0;
                 // A loop with a block stands on lines of its own.
@@ -146,7 +147,7 @@ impl<'g, 'l> Block<'g, 'l> {
             return;
         }
         if let Inside::Lines(lines) = &mut self.inside {
-            let name = program.fresh("t", Some(1));
+            let name = program.fresh("t");
             lines.push(format!("{}let {name} = {}", "  ".repeat(self.depth), value.text));
             *value = Value::atom(name);
         }
@@ -160,12 +161,46 @@ impl<'g, 'l> Block<'g, 'l> {
         }
     }
 
-    /// The spelling of a node where the language brings it to the pattern it needs.
+    /// The spelling of a node where the language stores zeros besides as it needs them.
     pub(super) fn plain(&self, id: NodeId) -> Result<Value, NoSpelling> {
         match self.entries.get(&id).and_then(|entry| entry.plain.clone()) {
-            Some(plain) => Ok(plain),
-            None => self.get(id),
+            Some((plain, _)) if self.graph.op(id) == Op::Scatter => Ok(plain),
+            _ => self.get(id),
         }
+    }
+
+    /// The operands of an elementwise node. The language takes them to the pattern of the result;
+    /// that pattern has to follow from the values as they are written.
+    fn operands(
+        &self,
+        op: ScalarOp,
+        args: &[NodeId],
+        to: &Pattern,
+    ) -> Result<Vec<Value>, NoSpelling> {
+        let plain = |a: NodeId| self.entries.get(&a).and_then(|entry| entry.plain.clone());
+        if args.iter().all(|&a| plain(a).is_none()) {
+            return args.iter().map(|&a| self.get(a)).collect();
+        }
+        let mut scratch = Graph::new();
+        let nodes: Vec<NodeId> = args
+            .iter()
+            .enumerate()
+            .map(|(k, &a)| {
+                let node = plain(a).map_or(a, |(_, node)| node);
+                match self.graph.op(node) {
+                    Op::Const => visit::copy_node(self.graph, node, &mut scratch, &[]),
+                    _ => scratch.input(k, self.graph.pattern(node).clone()),
+                }
+            })
+            .collect();
+        let result = scratch.scalar(op, &nodes);
+        if scratch.pattern(result) == to {
+            return args
+                .iter()
+                .map(|&a| plain(a).map_or_else(|| self.get(a), |p| Ok(p.0)))
+                .collect();
+        }
+        args.iter().map(|&a| self.plain(a)).collect()
     }
 
     /// A name for a node that a body inside uses.
@@ -186,7 +221,8 @@ impl<'g, 'l> Block<'g, 'l> {
                 ));
             }
             if let Some(entry) = self.entries.get_mut(&id) {
-                entry.plain = Some(value.clone());
+                entry.value = Ok(value.clone());
+                entry.plain = None;
             }
         }
         Ok(value)
@@ -249,7 +285,7 @@ impl<'g, 'l> Block<'g, 'l> {
         if op.row().commutative && args[0] > args[1] {
             args.swap(0, 1);
         }
-        let operands: Vec<Value> = args.iter().map(|&a| self.plain(a)).collect::<Result<_, _>>()?;
+        let operands = self.operands(op, &args, graph.pattern(id))?;
         let is_matrix = |k: usize| !graph.pattern(args[k]).is_scalar();
         Ok(match op.row().syntax {
             Syntax::Call if op.row().function => {
@@ -308,9 +344,13 @@ impl<'g, 'l> Block<'g, 'l> {
                 let value = match is_gather {
                     true if is_kept(from, to, |row, col| col <= row) => called("tril", ""),
                     true if is_kept(from, to, |row, col| col >= row) => called("triu", ""),
+                    // In most places the language leaves entries out by itself.
+                    true if self.get(x).is_ok_and(|value| is_name(&value.text)) => {
+                        self.by_entries(program, id).map(Value::atom)
+                    }
                     _ => no_spelling(self.place(id)),
                 };
-                return Ok(Entry { value, plain: Some(self.plain(x)?) });
+                return Ok(Entry { value, plain: Some((self.plain(x)?, x)) });
             }
             Some(R::Entry { row, col }) => match from.shape() {
                 (_, 1) => format!("{}[{row}]", base()?),
@@ -336,10 +376,16 @@ impl<'g, 'l> Block<'g, 'l> {
                 called("repmat", &format!(", {down}, {across}"))?.text
             }
             None if !is_gather => match graph.map(id) {
-                Some(map) if sums(from, to, |k| map.get(k), |row, _| row) && n_cols == 1 => {
+                Some(map)
+                    if (n_rows, 1) == (from.n_rows(), n_cols)
+                        && sums(from, to, |k| map.get(k), |row, _| row) =>
+                {
                     called("sum_rows", "")?.text
                 }
-                Some(map) if sums(from, to, |k| map.get(k), |_, col| col) && n_rows == 1 => {
+                Some(map)
+                    if (1, n_cols) == (n_rows, from.n_cols())
+                        && sums(from, to, |k| map.get(k), |_, col| col) =>
+                {
                     called("sum_cols", "")?.text
                 }
                 _ => self.by_entries(program, id)?,
@@ -359,7 +405,12 @@ impl<'g, 'l> Block<'g, 'l> {
             return no_spelling(self.place(id));
         }
         let mut base = self.get(x)?;
-        self.name(program, &mut base);
+        if !is_name(&base.text) {
+            self.name(program, &mut base);
+            if let Some(entry) = self.entries.get_mut(&x) {
+                entry.value = Ok(base.clone());
+            }
+        }
         let base = base.at_least(precedence::ATOM);
         let source = |k: usize| match (from.shape(), entry(from, k)) {
             ((1, 1), _) => base.clone(),
@@ -414,7 +465,7 @@ impl<'g, 'l> Block<'g, 'l> {
         let mut names = Vec::new();
         for k in 0..callee.outputs.len() {
             let stem = if used_results.contains(&(id, k)) { "t" } else { "_" };
-            names.push(program.fresh(stem, Some(1)));
+            names.push(program.fresh(stem));
         }
         lines.push(format!("{}let {} = {text}", "  ".repeat(self.depth), names.join(", ")));
         self.results.insert(id, names);

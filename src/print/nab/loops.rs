@@ -42,12 +42,12 @@ impl Block<'_, '_> {
             };
             return no_spelling(format!("{}, {what}", self.place(id)));
         }
-        let counter = program.fresh("k", Some(1));
+        let counter = program.fresh("k");
         let n = spec.n;
         let mut inputs = Vec::new();
         let state = match is_scan || is_fold {
             true => {
-                let name = program.fresh("s", Some(1));
+                let name = program.fresh("s");
                 inputs.push(Value::atom(name.clone()));
                 Some(name)
             }

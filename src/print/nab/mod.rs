@@ -96,6 +96,8 @@ struct Program {
     text: String,
     functions: FxHashMap<Arc<Func>, Arc<str>>,
     names: FxHashSet<String>,
+    /// Functions have names of their own.
+    function_names: FxHashSet<String>,
     /// The number that follows a stem next.
     next: FxHashMap<String, usize>,
     /// What is written in other words than the graph has.
@@ -115,22 +117,36 @@ impl Program {
             text: String::new(),
             functions: FxHashMap::default(),
             names,
+            function_names: FxHashSet::default(),
             next: FxHashMap::default(),
             differs: Vec::new(),
         }
     }
 
-    /// A name that nothing has: `stem` with the next number from `first` on, or by itself if it
-    /// can be.
-    fn fresh(&mut self, stem: &str, first: Option<usize>) -> String {
-        if first.is_none() && is_name(stem) && self.names.insert(stem.to_owned()) {
-            return stem.to_owned();
-        }
+    /// A name that no value has: `stem` with the next number.
+    fn fresh(&mut self, stem: &str) -> String {
         loop {
-            let next = self.next.entry(stem.to_owned()).or_insert(first.unwrap_or(2));
+            let next = self.next.entry(stem.to_owned()).or_insert(1);
             let name = format!("{stem}{next}");
             *next += 1;
             if self.names.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+
+    /// A name that no function has: `stem`, if need be with a number.
+    fn fresh_function(&mut self, stem: &str) -> String {
+        let is_built_in =
+            |name: &str| ScalarOp::from_name(name).is_some() || functions::lookup(name).is_some();
+        let is_good = is_name(stem) && !is_built_in(stem);
+        if is_good && self.function_names.insert(stem.to_owned()) {
+            return stem.to_owned();
+        }
+        let stem = if is_good { format!("{stem}_") } else { "f".to_owned() };
+        loop {
+            let name = self.fresh(&stem);
+            if self.function_names.insert(name.clone()) {
                 return name;
             }
         }
@@ -205,9 +221,7 @@ impl Program {
             // Derivative functions may have two inputs of one name.
             let name = match is_name(&port.name) && taken.insert(&port.name) {
                 true => port.name.to_string(),
-                false => {
-                    self.fresh(port.name.trim_matches(|c: char| !c.is_ascii_alphabetic()), Some(1))
-                }
+                false => self.fresh("a"),
             };
             let named = Port { name: name.as_str().into(), ..port.clone() };
             params.push(declaration(&named, false)?);
@@ -228,15 +242,11 @@ impl Program {
                     "extern fn {}({params}) -> [{n_rows}, {n_cols}]{jvp}",
                     external.name
                 );
+                self.function_names.insert(external.name.clone());
                 external.name.as_str().into()
             }
             Body::Graph { graph, outputs } => {
-                let is_function = |name: &str| {
-                    ScalarOp::from_name(name).is_some() || functions::lookup(name).is_some()
-                };
-                let stem =
-                    if is_function(&func.name) || !is_name(&func.name) { "f" } else { &func.name };
-                let name = self.fresh(stem, None);
+                let name = self.fresh_function(&func.name);
                 let mut lines = Vec::new();
                 let inside = Inside::Lines(&mut lines);
                 let mut block = Block::new(func, graph, outputs, arguments, inside, 1);
@@ -273,7 +283,7 @@ fn written(
     }
     let mut names = Vec::new();
     for result in results {
-        let name = program.fresh("r", Some(1));
+        let name = program.fresh("r");
         lines.push(format!("  let {name} = {result}"));
         names.push(name);
     }
