@@ -268,17 +268,21 @@ impl Reader<'_> {
         let jvp = entries.read("jvp", |s| self.callee(s, &mut depth))?;
         let func_name = shared(&mut entries.need("name")?)?;
         let (ports, inputs) = self.inputs(&mut entries.need("inputs")?)?;
+        let mut units = Vec::new();
         let restored = if entries.get("external").is_some() {
             self.external(&entries, &ports, jvp)?
         } else {
             let (graph, nodes) = self.nodes(&mut entries.need("nodes")?, &ports, &mut depth)?;
-            let outputs = entries.need("outputs")?.list(|s| output(s, &nodes))?;
-            let (named, units): (Vec<_>, Vec<_>) =
-                outputs.into_iter().map(|(name, node, unit)| ((name, node), unit)).unzip();
-            (Func::restore(func_name, graph, ports, named, jvp), units)
+            let mut named = Vec::new();
+            for (name, node, unit) in entries.need("outputs")?.list(|s| output(s, &nodes))? {
+                named.push((name, node));
+                units.push(unit);
+            }
+            Func::restore(func_name, graph, ports, named, jvp)
         };
-        let (func, units) = restored;
-        self.functions.push(func.map_err(|e| inconsistent(&before, e))?);
+        let func = restored.map_err(|e| inconsistent(&before, e))?;
+        units.resize(func.outputs.len(), Vec::new());
+        self.functions.push(func);
         self.depths.push(depth);
         Ok(Declared { inputs, units })
     }
@@ -325,7 +329,7 @@ impl Reader<'_> {
         entries: &Entries<'_>,
         inputs: &[Port],
         jvp: Option<Arc<Func>>,
-    ) -> Read<(Result<Arc<Func>, String>, Vec<Vec<Arc<str>>>)> {
+    ) -> Read<Result<Arc<Func>, String>> {
         let name = entries.need("external")?.string()?.into_owned();
         let outputs = entries.need("outputs")?.list(|s| {
             let entries = s.object(&["name", "pattern"])?;
@@ -338,10 +342,8 @@ impl Reader<'_> {
             name,
         };
         let input_names = inputs.iter().map(|port| port.name.clone()).collect();
-        let n_outputs = outputs.len();
         let output_names = outputs.into_iter().map(|(name, _)| name).collect();
-        let func = Func::restore_external(external, input_names, output_names, jvp);
-        Ok((func, vec![Vec::new(); n_outputs]))
+        Ok(Func::restore_external(external, input_names, output_names, jvp))
     }
 
     fn nodes(
