@@ -16,6 +16,8 @@ pub mod kernel;
 pub mod lower;
 pub mod model;
 pub mod ops;
+pub mod print;
+pub mod saved;
 pub mod simplify;
 pub mod sparsity;
 pub mod syntax;

@@ -29,6 +29,7 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
+    opened.check_externals()?;
     let mut given = opened.data;
     let from_data = unknown(&opened.function, given.keys());
     if !from_data.is_empty() {

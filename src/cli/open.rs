@@ -7,11 +7,13 @@ use super::values::{Value, read_object};
 use super::{Failure, files, warn};
 use crate::function::Function;
 use crate::model::Model;
+use crate::saved;
+use crate::syntax::Code;
 
 /// The program and its settings.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ModelArgs {
-    /// Program, or `-` for standard input
+    /// Program or saved model, or `-` for standard input
     pub file: String,
     /// Take this `fn` of the file as the function
     #[arg(long = "fn", value_name = "NAME")]
@@ -36,6 +38,24 @@ pub struct Opened {
     pub data: BTreeMap<String, Value>,
     /// Seconds from text to graph.
     pub lower_s: f64,
+    is_saved: bool,
+}
+
+impl Opened {
+    /// Refuses a saved model that needs functions which nobody supplies here.
+    pub fn check_externals(&self) -> Result<(), Failure> {
+        let missing = match self.is_saved {
+            true => saved::missing_externals(self.function.func()),
+            false => Vec::new(),
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the model needs functions from outside: {}", missing.join(", "));
+        Err(Failure::new(Code::MissingExternal, &message).help(
+            "supply them from Rust by `Model::load(..).external(..)`, or `emit c` and link them",
+        ))
+    }
 }
 
 pub fn dim(text: &str) -> Result<(String, i64), String> {
@@ -59,7 +79,7 @@ impl ModelArgs {
                 if let Some(value) = data.remove(&name) {
                     let Some(integer) = value.as_integer() else {
                         return Err(Failure::new(
-                            crate::syntax::Code::UnreadableData,
+                            Code::UnreadableData,
                             &format!("the dim `{name}` in the data is not an integer"),
                         ));
                     };
@@ -92,6 +112,6 @@ impl ModelArgs {
             // The data is for the file; its `fn` may read part of it.
             data.retain(|name, _| function.input(name).is_ok());
         }
-        Ok(Opened { function, dims, data, lower_s })
+        Ok(Opened { function, dims, data, lower_s, is_saved: model.is_saved() })
     }
 }

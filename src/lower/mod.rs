@@ -16,6 +16,7 @@ mod expr;
 mod frame;
 mod function;
 pub mod functions;
+mod given;
 mod index;
 mod int;
 mod load;
@@ -37,6 +38,7 @@ use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expres
 pub use declare::fitted;
 use frame::{Frame, FrameKind};
 use function::Function;
+pub use given::{Given, lower_given};
 use int::{Counter, Int};
 
 /// The deepest nesting of expressions, counted through the `fn`s and declarations they use.
@@ -286,6 +288,8 @@ struct Lowerer<'a> {
     targets: FxHashSet<Arc<str>>,
     /// Targets of the derivatives whose formulas are being lowered.
     taken_by: Vec<Arc<str>>,
+    /// Values of a given function: no derivative can be taken by them.
+    computed: FxHashSet<BindingId>,
     tables: FxHashMap<(Counter, Arc<[i64]>), BindingId>,
     n_counters: u32,
     level: u32,
@@ -318,6 +322,7 @@ impl<'a> Lowerer<'a> {
             ends: Vec::new(),
             targets,
             taken_by: Vec::new(),
+            computed: FxHashSet::default(),
             tables: FxHashMap::default(),
             n_counters: 0,
             level: 0,
