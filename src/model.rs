@@ -1,7 +1,8 @@
 //! Programs as users hold them: text of the language, settings, and the function they make.
 //!
 //! A [`Model`] is a file (or a text) with values for its dims, further outputs and the choice of
-//! one of its `fn`s; [`Model::function`] lowers it. Mistakes come back as a [`ModelError`], whose
+//! one of its `fn`s; [`Model::function`] lowers it. A saved model (see [`crate::saved`]) is read
+//! as well, without dims and `fn`s. Mistakes come back as a [`ModelError`], whose
 //! text is what the command line prints.
 
 use std::collections::BTreeMap;
@@ -14,11 +15,15 @@ use crate::backend::interp::Interp;
 use crate::data::Data;
 use crate::function::{Function, Input};
 use crate::graph::{Callback, Func};
-use crate::lower::{LowerOptions, Program, Triangle, lower, lower_constant};
+use crate::lower::{
+    Given, InputInfo, LowerOptions, OutputInfo, Program, Triangle, lower, lower_constant,
+    lower_given,
+};
 use crate::problem::Problem;
+use crate::saved;
 use crate::sparsity::Pattern;
 use crate::syntax::ast::StatementKind;
-use crate::syntax::{Diagnostic, FileId, SourceMap, parse, render_all};
+use crate::syntax::{Code, Diagnostic, FileId, SourceMap, Span, parse, render_all};
 
 /// Longest text of a program, in bytes; places in it are 32-bit numbers.
 pub const MAX_SOURCE_BYTES: u64 = 1 << 31;
@@ -176,8 +181,16 @@ impl Model {
         self.root
     }
 
-    /// Names of the `test` blocks, in their order.
+    /// Whether this is a saved model and no program.
+    pub fn is_saved(&self) -> bool {
+        saved::is_saved(self.sources.name(self.root), self.sources.text(self.root))
+    }
+
+    /// Names of the `test` blocks, in their order; a saved model has none.
     pub fn test_names(&self) -> Vec<String> {
+        if self.is_saved() {
+            return Vec::new();
+        }
         let statements = parse(self.sources.text(self.root), self.root).0.statements;
         let name = |kind: StatementKind| match kind {
             StatementKind::Test(test) => Some(test.name.text.to_string()),
@@ -228,10 +241,54 @@ impl Model {
             externals: self.externals.clone(),
             evaluate: Some(&evaluate_constant),
         };
-        match lower(&mut sources, self.root, &options, &load_used) {
+        let lowered = match self.is_saved() {
+            true => self.lower_saved(&mut sources, &options),
+            false => lower(&mut sources, self.root, &options, &load_used),
+        };
+        match lowered {
             Ok(program) => Ok(Lowered { program, sources }),
             Err(diagnostics) => Err(ModelError::new(diagnostics, &sources)),
         }
+    }
+
+    fn lower_saved(
+        &self,
+        sources: &mut SourceMap,
+        options: &LowerOptions<'_>,
+    ) -> Result<Program, Vec<Diagnostic>> {
+        let start = Span { file: self.root, start: 0, end: 0 };
+        let mut strangers = Vec::new();
+        for (dim, _) in &self.dims {
+            let message = format!("a saved model has no dims, such as `{dim}`");
+            strangers.push(Diagnostic::new(Code::UnknownName, start, message));
+        }
+        if let Some(name) = &self.function {
+            let message = format!("a saved model has no fns, such as `{name}`");
+            strangers.push(Diagnostic::new(Code::UnknownFunction, start, message));
+        }
+        if !strangers.is_empty() {
+            return Err(strangers);
+        }
+        let function = saved::diagnosed(sources.text(self.root), &self.externals, start)
+            .map_err(|diagnostic| vec![*diagnostic])?;
+        let inputs = function.inputs().iter().map(|input| InputInfo {
+            name: input.name.clone(),
+            is_param: input.is_param,
+            pattern: input.pattern.clone(),
+            symmetric: input.symmetric,
+            range: input.range,
+            default: input.default.clone(),
+            unit: input.unit.clone(),
+            span: start,
+        });
+        let outputs = function.outputs().iter();
+        let outputs = outputs.map(|o| OutputInfo { name: o.name.clone(), unit: o.unit.clone() });
+        let (inputs, outputs) = (inputs.collect(), outputs.collect());
+        let given = Given { func: function.func().clone(), inputs, outputs };
+        if self.outputs.is_empty() && self.data.is_empty() {
+            return Ok(given.into());
+        }
+        lower_given(sources, self.root, &given, options)
     }
 }
 

@@ -14,9 +14,11 @@ const LAYERS: &[&[&str]] = &[
     &["kernel"],
     &["backend"],
     &["function"],
+    &["saved"],
     &["lower"],
     &["builder"],
     &["model", "problem"],
+    &["print"],
     &["cli"],
 ];
 

@@ -14,6 +14,7 @@ use crate::backend::abi::Memory;
 use crate::function::{Compiled, Function};
 use crate::kernel;
 use crate::kernel::count::{OpCounts, count};
+use crate::saved;
 use crate::simplify::SimplifyOptions;
 use crate::syntax::{SourceMap, parse};
 
@@ -57,16 +58,18 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         "-" => None,
         file => {
             let (name, text) = files::read(file)?;
+            let is_program = !saved::is_saved(&name, &text);
             let mut sources = SourceMap::new();
             let file = sources.add(name.as_str(), text.as_str());
             let start = Instant::now();
-            let parsed = parse(&text, file);
+            let parsed = is_program.then(|| parse(&text, file));
             let seconds = start.elapsed().as_secs_f64();
             drop(parsed);
             Some(seconds)
         }
     };
     let opened = args.model.open()?;
+    opened.check_externals()?;
     let given = assigned(&args.assignments, &opened.dims)?;
     let strangers = unknown(&opened.function, given.keys());
     if !strangers.is_empty() {

@@ -9,8 +9,10 @@ use super::{Failure, SimplifyArgs, files, put};
 use crate::backend::c::{CFunction, COptions, CPort, emit};
 use crate::function::{Function, FunctionError};
 use crate::kernel;
+use crate::print::{dot, latex, nab};
+use crate::syntax::Code;
 
-/// Write a function in another language
+/// Write a function in another form: C, a saved model, a picture, formulas, a program
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(value_enum)]
@@ -29,12 +31,28 @@ enum Target {
     /// NAME.c and NAME.h, in CasADi's calling convention; for a problem the functions that its
     /// `nlpsol` loads
     C,
+    /// NAME.json, a saved model: every command takes it in place of a program
+    Json,
+    /// NAME.dot, a picture of the graph for Graphviz
+    Dot,
+    /// NAME.tex, formulas
+    Latex,
+    /// NAME.nab, a program that makes the same graph; not all graphs have one
+    Nab,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
+    let function = &opened.function;
     match args.target {
         Target::C => emit_c(args, &opened, out),
+        Target::Dot => write(&args.directory, function.name(), "dot", &dot(function.func()), out),
+        Target::Latex => write(&args.directory, function.name(), "tex", &latex(function), out),
+        Target::Nab => {
+            let text = nab(function).map_err(|e| Failure::new(Code::NoSpelling, &e.to_string()))?;
+            write(&args.directory, function.name(), "nab", &text, out)
+        }
+        Target::Json => write(&args.directory, function.name(), "json", &function.to_json(), out),
     }
 }
 

@@ -30,6 +30,7 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
+    opened.check_externals()?;
     let given = assigned(&args.assignments, &opened.dims)?;
     let strangers = unknown(&opened.function, given.keys());
     if !strangers.is_empty() {

@@ -8,11 +8,13 @@ use crate::function::Function;
 use crate::lower::{InferredDim, Triangle};
 use crate::model::Model;
 use crate::problem::Problem;
+use crate::saved;
+use crate::syntax::Code;
 
 /// The program and its settings.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ModelArgs {
-    /// Program, or `-` for standard input
+    /// Program or saved model, or `-` for standard input
     pub file: String,
     /// Take this `fn` of the file as the function
     #[arg(long = "fn", value_name = "NAME")]
@@ -45,6 +47,24 @@ pub struct Opened {
     pub lower_s: f64,
     /// Seconds in which derivatives were made.
     pub derive_s: f64,
+    is_saved: bool,
+}
+
+impl Opened {
+    /// Refuses a saved model that needs functions which nobody supplies here.
+    pub fn check_externals(&self) -> Result<(), Failure> {
+        let missing = match self.is_saved {
+            true => saved::missing_externals(self.function.func()),
+            false => Vec::new(),
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the model needs functions from outside: {}", missing.join(", "));
+        Err(Failure::new(Code::MissingExternal, &message).help(
+            "supply them from Rust by `Model::load(..).external(..)`, or `emit c` and link them",
+        ))
+    }
 }
 
 pub fn dim(text: &str) -> Result<(String, i64), String> {
@@ -97,6 +117,7 @@ impl ModelArgs {
         let dims = program.dims.iter().map(|(name, value)| (name.to_string(), *value)).collect();
         let derive_s = program.derive_s;
         let problem = Problem::new(&program, self.triangle());
-        Ok(Opened { function, dims, problem, inferred: program.inferred_dims, lower_s, derive_s })
+        let (inferred, is_saved) = (program.inferred_dims, model.is_saved());
+        Ok(Opened { function, dims, problem, inferred, lower_s, derive_s, is_saved })
     }
 }

@@ -12,10 +12,12 @@ use super::spy::{Picture, svg};
 use super::{Failure, SimplifyArgs, bench, files, print, put};
 use crate::backend::jit::{JitOptions, asm, clif};
 use crate::function::{Function, FunctionError};
-use crate::graph::{Func, Op, visit};
+use crate::graph::{Func, visit};
 use crate::kernel;
 use crate::kernel::count::count;
 use crate::kernel::ir::Kernel;
+use crate::print::label;
+use crate::saved;
 use crate::simplify::SimplifyOptions;
 use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
 use crate::syntax::{SourceMap, dump, parse};
@@ -60,6 +62,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     if let Stage::Ast = args.stage {
         let (name, text) = files::read(&args.model.file)?;
+        if saved::is_saved(&name, &text) {
+            return Err(Failure::plain("a saved model has no syntax tree; `show graph` works"));
+        }
         let mut sources = SourceMap::new();
         let file = sources.add(name.as_str(), text.as_str());
         let (ast, diagnostics) = parse(&text, file);
@@ -114,16 +119,7 @@ fn graph(func: &Arc<Func>) -> String {
             continue;
         };
         for id in visit::reachable(graph, outputs) {
-            let op = match graph.op(id) {
-                Op::Scalar(op) => op.row().name.to_owned(),
-                Op::Input => format!("input {}", graph.number(id)),
-                Op::Result => format!("result {}", graph.number(id)),
-                Op::Const => match graph.as_uniform(id) {
-                    Some(value) => print::number(value),
-                    None => "data".to_owned(),
-                },
-                op => format!("{op:?}").to_lowercase(),
-            };
+            let op = label(graph, id);
             let args: Vec<String> = graph.args(id).iter().map(|a| format!("%{}", a.0)).collect();
             let callees: Vec<String> =
                 graph.callees(id).map(|f| format!(" {}#{:x}", f.name, f.content_hash())).collect();

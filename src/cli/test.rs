@@ -55,6 +55,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             if let Err(e) = model.lower() {
                 eprint_quietly(&Failure::from(e).text);
                 n_broken += 1;
+            } else {
+                let what = if model.is_saved() { "saved model" } else { "program" };
+                put(out, &format!("{what} {name}: no tests\n"))?;
             }
         }
         for (k, test) in model.test_names().into_iter().enumerate() {

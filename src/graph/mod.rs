@@ -10,9 +10,10 @@ mod expand;
 mod external;
 mod func;
 mod node;
+mod restore;
 pub mod visit;
 
-pub use arena::Graph;
+pub use arena::{Attr, Graph};
 pub use expand::expand;
 pub use external::{Callback, External};
 pub use func::{Body, Func, Memo, Source};

@@ -35,6 +35,26 @@ impl Lowerer<'_> {
                 known.insert(name.text.clone());
             });
         }
+        self.check_names(&known);
+    }
+
+    /// The data of the inputs of a function that is there already.
+    pub fn data_of_given(&mut self) {
+        let known = self.inputs.iter().map(|input| input.name.clone()).collect();
+        self.check_names(&known);
+        for k in 0..self.inputs.len() {
+            let input = &self.inputs[k];
+            let name = Name { text: input.name.clone(), span: input.span };
+            let (pattern, symmetric, range) = (input.pattern.clone(), input.symmetric, input.range);
+            let values = self.input_from_data(&name, &Shaped { pattern, symmetric, range });
+            if values.is_some() {
+                self.inputs[k].default = values;
+            }
+        }
+    }
+
+    /// Data under other names than the known ones.
+    fn check_names(&mut self, known: &BTreeSet<Arc<str>>) {
         let options = self.options;
         for (name, entry) in options.data.iter().filter(|(name, _)| !known.contains(*name)) {
             let span = Span { file: self.asts[0].file, start: 0, end: 0 };

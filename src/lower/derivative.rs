@@ -280,6 +280,10 @@ impl Lowerer<'_> {
                 return None;
             };
             return match &self.bindings[id.0 as usize].value {
+                Bound::Node(..) if self.computed.contains(&id) => {
+                    self.report_target(span, "an output of a saved model");
+                    None
+                }
                 Bound::Int(_) | Bound::Indices(_) => {
                     self.report(
                         Diagnostic::new(

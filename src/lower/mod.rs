@@ -18,6 +18,7 @@ mod filter;
 mod frame;
 mod function;
 pub mod functions;
+mod given;
 mod index;
 mod indices;
 mod int;
@@ -44,6 +45,7 @@ use crate::sparsity::Pattern;
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
 use frame::{Frame, FrameKind};
 use function::Function;
+pub use given::{Given, lower_given};
 use indices::Indices;
 use int::{Counter, Int};
 use problem::Draft;
@@ -319,6 +321,8 @@ struct Lowerer<'a> {
     targets: FxHashSet<Arc<str>>,
     /// Targets of the derivatives whose formulas are being lowered.
     taken_by: Vec<Arc<str>>,
+    /// Values of a given function: no derivative can be taken by them.
+    computed: FxHashSet<BindingId>,
     tables: FxHashMap<(Counter, Arc<[i64]>), BindingId>,
     n_counters: u32,
     level: u32,
@@ -355,6 +359,7 @@ impl<'a> Lowerer<'a> {
             ends: Vec::new(),
             targets,
             taken_by: Vec::new(),
+            computed: FxHashSet::default(),
             tables: FxHashMap::default(),
             n_counters: 0,
             level: 0,

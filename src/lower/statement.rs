@@ -64,16 +64,21 @@ impl<'a> Lowerer<'a> {
             return Err(self.diagnostics);
         }
         self.warn_unused(root);
-        Ok(self.finish(root, functions, test, problem, sources))
+        let name = match &self.options.function {
+            Some(name) => name.as_str().into(),
+            None => declare::function_name(sources.name(root.file)),
+        };
+        Ok(self.finish(name, root, functions, test, problem))
     }
 
-    fn finish(
+    /// The program of the inputs and outputs that have been declared.
+    pub fn finish(
         self,
+        name: Arc<str>,
         root: &Ast,
         functions: Vec<super::FunctionInfo>,
         test: Option<TestProgram>,
         problem: Option<Derived>,
-        sources: &SourceMap,
     ) -> Program {
         let port = |info: &InputInfo| Port {
             range: info.range,
@@ -83,10 +88,6 @@ impl<'a> Lowerer<'a> {
         let problem = problem.map(|derived| self.problem_info(derived, &ports));
         let (outputs, nodes): (Vec<OutputInfo>, Vec<NodeId>) = self.outputs.into_iter().unzip();
         let named = outputs.iter().map(|o| o.name.clone()).zip(nodes).collect();
-        let name = match &self.options.function {
-            Some(name) => name.as_str().into(),
-            None => declare::function_name(sources.name(root.file)),
-        };
         let func = Func::freeze(name, &self.frames[0].graph, ports, named);
         let dims = root.statements.iter().filter_map(|statement| match &statement.kind {
             StatementKind::Dim(items) => Some(items),
@@ -456,7 +457,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Outputs from outside the file. A name that it declares already may be given again.
-    fn extra_outputs(&mut self, ast: &'a Ast) {
+    pub fn extra_outputs(&mut self, ast: &'a Ast) {
         self.frames[0].ast = ast;
         self.frames[0].module = 0;
         self.open_scope();
