@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Layers from the lowest to the highest; those of one line do not order one another.
 const LAYERS: &[&[&str]] = &[
     &["syntax", "sparsity"],
-    &["ops::scalar", "ops::math"],
+    &["data", "ops::scalar", "ops::math"],
     &["graph"],
     &["kernel::ir"],
     &["ops"],
@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["saved"],
     &["lower"],
     &["builder"],
-    &["model"],
+    &["model", "problem"],
     &["print"],
     &["cli"],
 ];

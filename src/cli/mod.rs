@@ -15,6 +15,7 @@ mod new;
 mod open;
 mod print;
 mod show;
+mod spy;
 mod test;
 mod values;
 

@@ -7,6 +7,7 @@ use super::values::resolve;
 use super::{Engine, Failure, SimplifyArgs, eprint_quietly, eval, files, print, put};
 use crate::backend::abi::Memory;
 use crate::backend::c::CEngineError;
+use crate::data::Value;
 use crate::function::{Function, FunctionError, Options};
 use crate::lower::{Expectation, TestProgram};
 use crate::model::{Lowered, Model};
@@ -21,6 +22,9 @@ pub struct Args {
     /// Set a dim
     #[arg(long = "dim", value_name = "N=500", value_parser = super::open::dim)]
     dims: Vec<(String, i64)>,
+    /// Values of index arrays and others, as for `eval`
+    #[arg(long, value_name = "[NAME=]FILE")]
+    data: Vec<String>,
     /// Only in this engine
     #[arg(long, value_enum)]
     engine: Option<Engine>,
@@ -38,9 +42,10 @@ struct Outcome {
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let (mut n_passed, mut n_failed, mut n_broken) = (0, 0, 0);
     let mut failures = String::new();
+    let data = super::open::read_data(&args.data)?;
     for file in &args.files {
         let (name, text) = files::read(file)?;
-        let mut model = Model::parse(&name, &text);
+        let mut model = Model::parse(&name, &text).data(data.clone());
         for (dim, value) in &args.dims {
             model = model.dim(dim, *value);
         }
@@ -133,12 +138,12 @@ fn test_in_engines(lowered: &Lowered, args: &Args) -> Result<Outcome, Failure> {
 }
 
 fn inputs(function: &Function, test: &TestProgram) -> Result<Vec<Vec<f64>>, Failure> {
-    let given: BTreeMap<&str, super::values::Value> = test
+    let given: BTreeMap<&str, Value> = test
         .values
         .iter()
         .filter_map(|(k, values)| {
             let input = function.inputs().get(*k)?;
-            let value = super::values::Value::new(input.pattern.clone(), values.clone());
+            let value = Value::new(input.pattern.clone(), values.clone());
             Some((&*input.name, value))
         })
         .collect();

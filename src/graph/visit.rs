@@ -71,7 +71,7 @@ pub fn copy_node(from: &Graph, id: NodeId, to: &mut Graph, args: &[NodeId]) -> N
     let pattern = from.pattern(id).clone();
     match from.op(id) {
         Op::Const => match from.as_constant(id) {
-            Some(Constant::Values(v)) => to.constant_matrix(pattern, &v),
+            Some(Constant::Values(v)) => to.stored_constant(pattern, v.to_vec()),
             Some(Constant::Uniform(0.0)) => to.explicit_zeros(pattern),
             Some(Constant::Uniform(v)) => to.fill(pattern, v),
             None => to.zero(pattern.n_rows(), pattern.n_cols()),

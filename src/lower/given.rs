@@ -26,6 +26,9 @@ impl From<Given> for Program {
             functions: Vec::new(),
             tests: Vec::new(),
             dims: Vec::new(),
+            inferred_dims: Vec::new(),
+            problem: None,
+            derive_s: 0.0,
             test: None,
             diagnostics: Vec::new(),
         }
@@ -53,7 +56,8 @@ pub fn lower_given(
         if lowerer.has_errors() {
             return Err(lowerer.diagnostics);
         }
-        Ok(lowerer.finish(given.func.name.clone(), &loaded.modules[0].ast, Vec::new(), None))
+        let name = given.func.name.clone();
+        Ok(lowerer.finish(name, &loaded.modules[0].ast, Vec::new(), None, None))
     };
     on_large_stack(root, work)
 }

@@ -46,18 +46,19 @@ impl<'a> Lowerer<'a> {
             }
         };
         let mut iterations = Vec::with_capacity(clauses.len());
+        let mut is_filtered = false;
         for clause in clauses {
             match clause {
                 Clause::For(iteration) => iterations.push(iteration),
-                Clause::If(condition) => {
-                    let at = self.frame().ast.span(*condition);
-                    self.report_not_there(at, "`if` in a comprehension (filters)");
-                    return Value::Error;
-                }
+                Clause::If(_) => is_filtered = true,
             }
         }
         if !self.may_nest(iterations.len(), span) {
             return Value::Error;
+        }
+        if is_filtered {
+            let node = self.filtered(reduction, value, clauses, span);
+            return node.map_or(Value::Error, Value::Node);
         }
         self.nest(&iterations, value, reduction, span)
             .map_or(Value::Error, |(node, _)| Value::Node(node))
@@ -81,10 +82,25 @@ impl<'a> Lowerer<'a> {
         let body = self.nest(inner, value, reduction, span);
         let frame = self.pop_frame();
         let (node, is_scalar) = body?;
+        let node = self.close_comprehension(frame, node, is_scalar, reduction, counter, span)?;
+        Some((node, is_scalar))
+    }
+
+    /// The loop of a body that has been lowered to `node` in `frame`; `is_scalar` says whether
+    /// the innermost value is one.
+    pub fn close_comprehension(
+        &mut self,
+        frame: Frame<'a>,
+        node: NodeId,
+        is_scalar: bool,
+        reduction: Option<Reduction>,
+        counter: Counter,
+        span: Span,
+    ) -> Option<NodeId> {
+        let n = counter.n;
         let pattern = frame.graph.pattern(node).clone();
         if n == 0 {
-            let node = self.empty_loop(reduction, &pattern, is_scalar, span)?;
-            return Some((node, is_scalar));
+            return self.empty_loop(reduction, &pattern, is_scalar, span);
         }
         let (mode, pattern) = match reduction {
             Some(reduction) => (ResultMode::Reduce(reduction), pattern),
@@ -99,11 +115,11 @@ impl<'a> Lowerer<'a> {
         let (results, patterns) = (vec![mode], vec![pattern]);
         let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns };
         let results = self.graph().repeat(spec, &args);
-        Some((*results.first()?, is_scalar))
+        results.first().copied()
     }
 
     /// First value and number of iterations.
-    fn iterations(&mut self, iteration: &Iteration) -> Option<(i64, u64)> {
+    pub fn iterations(&mut self, iteration: &Iteration) -> Option<(i64, u64)> {
         let ast = self.frame().ast;
         let (lo, hi) = (self.int(iteration.range.lo), self.int(iteration.range.hi));
         let (lo, hi) = (lo?, hi?);
@@ -117,7 +133,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Opens the frame of a loop body that lowers `bodies`.
-    fn open_loop(&mut self, n: u64, bodies: &[ExprId]) -> Counter {
+    pub fn open_loop(&mut self, n: u64, bodies: &[ExprId]) -> Counter {
         let counter = Counter { id: self.n_counters, frame: self.frames.len(), n };
         self.n_counters += 1;
         self.push_frame(FrameKind::Loop(counter));
@@ -130,14 +146,14 @@ impl<'a> Lowerer<'a> {
         counter
     }
 
-    fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
+    pub fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
         let id = self.declare(&iteration.index, Bound::Int(Int::counter(lo, counter)));
         self.bindings[id.0 as usize].used = true;
     }
 
     /// Freezes the body of a loop and supplies its captures.
     #[allow(clippy::type_complexity)]
-    fn close_loop(
+    pub fn close_loop(
         &mut self,
         name: &str,
         frame: Frame<'a>,
@@ -187,7 +203,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Pattern of `n` values side by side; of scalars, one below the other.
-    fn repeated(
+    pub fn repeated(
         &mut self,
         pattern: &Pattern,
         n: u64,

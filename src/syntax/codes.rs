@@ -256,6 +256,12 @@ codes! {
     NotAConstant "E0220" "not a constant",
         "The value has to be made of numbers, dims and functions of them.",
         wrong "input x\nparam a = x\noutput f = a", right "input x\nparam a = 2\noutput f = a * x";
+    IndexWithoutValue "E0221" "an index array without values",
+        "The integers of an index array are known at compile time: from the file or from a data file.",
+        wrong "dim E = 2\nindex tail[E]\ninput x[3]\noutput f = x[tail]", right "dim E = 2\nindex tail[E] = [0, 2]\ninput x[3]\noutput f = x[tail]";
+    NoVariables "E0222" "a problem without variables",
+        "`minimise` and `subject to` seek values of the `var`s of the file.",
+        wrong "input x\nminimise x^2", right "var x from 0\nminimise x^2";
 
     DerivativeOfMatrix "E0301" "a gradient of something that is no scalar",
         "`grad`, `hess` and `hvp` are of a scalar; the derivative of a vector is `jac(y, x)`.",
