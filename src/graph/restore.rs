@@ -322,9 +322,9 @@ impl Func {
 fn check_jvp(func: &Func) -> Result<(), String> {
     let Some(jvp) = &func.jvp else { return Ok(()) };
     let inputs = func.inputs.iter().chain(&func.inputs).map(|port| &port.pattern);
-    let outputs = func.outputs.iter().map(|port| port.pattern.shape());
+    let outputs = func.outputs.iter().map(|port| &port.pattern);
     if inputs.eq(jvp.inputs.iter().map(|port| &port.pattern))
-        && outputs.eq(jvp.outputs.iter().map(|port| port.pattern.shape()))
+        && outputs.eq(jvp.outputs.iter().map(|port| &port.pattern))
     {
         return Ok(());
     }

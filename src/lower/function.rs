@@ -452,8 +452,11 @@ impl<'a> Lowerer<'a> {
                 }
             }
         }
-        let names = lowered.func.outputs.iter().map(|port| port.name.clone());
-        let outputs = names.zip(results).collect();
+        // A tangent has the nonzeros of its value.
+        let mut outputs = Vec::with_capacity(results.len());
+        for (port, result) in lowered.func.outputs.iter().zip(results) {
+            outputs.push((port.name.clone(), graph.project(result, &port.pattern)));
+        }
         let name = tangent.func.name.clone();
         Some(Func::freeze(name, &graph, ports, outputs))
     }

@@ -4,7 +4,7 @@
 //! comprehensions, `fold` or `scan`. What has no spelling, such as the accumulation into windows
 //! that the adjoint of a loop is, gives [`NoSpelling`]. The program is parsed again before it is
 //! given out: it makes the same graph, or says in its first line that it does not; then it has
-//! been compared at a point.
+//! been compared at a point where that is possible.
 
 mod body;
 mod check;
@@ -79,7 +79,8 @@ pub fn nab(function: &Function) -> Result<String, NoSpelling> {
     if back.func().content_hash() == func.content_hash() {
         return Ok(text);
     }
-    if !check::agree(function, &back) {
+    let agree = check::agree(function, &back);
+    if agree == Some(false) {
         let message = format!("a part of `{}`: as a program it has other values", func.name);
         return no_spelling(message);
     }
@@ -87,6 +88,9 @@ pub fn nab(function: &Function) -> Result<String, NoSpelling> {
     let mut comment = "# The same values by another graph.\n".to_owned();
     for line in program.differs.iter().take(8) {
         let _ = writeln!(comment, "#   {line}");
+    }
+    if agree.is_none() {
+        comment.push_str("#   not compared at a point\n");
     }
     Ok(comment + &text)
 }
