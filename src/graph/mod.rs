@@ -8,7 +8,9 @@ mod build;
 pub mod evaluate;
 mod external;
 mod func;
+mod multiple;
 mod node;
+mod range;
 pub mod visit;
 
 pub use arena::Graph;
@@ -18,3 +20,4 @@ pub use node::{
     ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,
     Window, window_fits,
 };
+pub use range::{Bound, IterationRange};

@@ -9,6 +9,7 @@ mod loops;
 mod nodes;
 mod place;
 pub mod print;
+mod range;
 mod reduce;
 pub mod verify;
 

@@ -6,6 +6,7 @@ use super::build::Builder;
 use super::emit::{At, Emitter, MOST_VALUES};
 use super::ir::{Affine, Trip, Val};
 use super::place::{Place, View};
+use super::range::Iterations;
 use crate::graph::Reduction;
 use crate::sparsity::IndexMap;
 
@@ -38,7 +39,7 @@ pub(super) fn blocked(
     n: u64,
     body: impl FnOnce(&mut Builder, &Affine) -> Vec<Vec<Val>>,
 ) -> Vec<Place> {
-    blocked_into(b, wanted, n, |b, iteration, lanes| {
+    blocked_into(b, wanted, &Iterations::All(n), |b, iteration, lanes| {
         for ((values, lane), &(reduction, _)) in body(b, iteration).iter().zip(lanes).zip(wanted) {
             for (k, &v) in values.iter().enumerate() {
                 accumulate(&mut b.emitter, reduction, lane, &At::constant(k), v);
@@ -51,9 +52,10 @@ pub(super) fn blocked(
 pub(super) fn blocked_into(
     b: &mut Builder,
     wanted: &[(Reduction, usize)],
-    n: u64,
+    iterations: &Iterations,
     body: impl FnOnce(&mut Builder, &Affine, &[View]),
 ) -> Vec<Place> {
+    let n = iterations.most();
     let n_blocks = n.div_ceil(BLOCK).max(1);
     let n_lanes = n.clamp(1, LANES);
     let partial: Vec<View> =
@@ -73,15 +75,19 @@ pub(super) fn blocked_into(
     };
     let (group, _) = b.emitter.begin_loop(groups, false, &[]);
     let start = [(block, BLOCK as i64), (group, LANES as i64)];
-    let lanes = Trip::Rest { limit: LANES, total: n, used: terms(&start) };
-    let (lane, _) = b.emitter.begin_loop(lanes, false, &[]);
-    let iteration = terms(&[start[0], start[1], (lane, 1)]);
+    let mut used = iterations.missing();
+    used.terms.extend(start);
+    let (lane, _) = b.emitter.begin_loop(Trip::Rest { limit: LANES, total: n, used }, false, &[]);
+    let counted = terms(&[start[0], start[1], (lane, 1)]);
     let onto: Vec<View> = partial
         .iter()
         .zip(wanted)
         .map(|(partial, &(_, len))| shifted(partial, len, &[(lane, len as i64)]))
         .collect();
-    body(b, &iteration, &onto);
+    b.iteration(iterations, &counted, &[], |b, iteration| {
+        body(b, iteration, &onto);
+        Vec::new()
+    });
     b.emitter.end_loop(lane, &[]);
     b.emitter.end_loop(group, &[]);
     for ((&(reduction, len), partial), blocks) in wanted.iter().zip(&partial).zip(&blocks) {

@@ -27,6 +27,8 @@ struct Selection {
     first: Int,
     count: usize,
     is_range: bool,
+    /// Never evaluated, and out of range.
+    is_unreachable: bool,
 }
 
 /// The names that occur in an expression.
@@ -77,18 +79,19 @@ impl Lowerer<'_> {
             Base::Local(node) => self.graph().shape(node),
         };
         let n_entries = shape.0 * shape.1;
-        let slice = match arguments {
+        let (slice, is_unreachable) = match arguments {
             [one] => {
                 let Some(at) = self.selection(one, n_entries, base, shape) else {
                     return Value::Error;
                 };
                 let is_row = shape.0 == 1 && shape.1 != 1 && at.is_range;
-                Slice {
+                let slice = Slice {
                     exact: at.first.as_constant().is_some(),
                     offset: at.first,
                     map: IndexMap::identity(at.count),
                     shape: if is_row { (1, at.count) } else { (at.count, 1) },
-                }
+                };
+                (slice, at.is_unreachable)
             }
             [row, column] => {
                 let row = self.selection(row, shape.0, base, shape);
@@ -98,15 +101,19 @@ impl Lowerer<'_> {
                     column.first.scale(shape.0 as i64).and_then(|start| start.add(&row.first));
                 let Some(offset) = offset else { return Value::Error };
                 let dims = [(row.count, 1), (column.count, shape.0 as i64)];
-                Slice {
+                let slice = Slice {
                     exact: offset.as_constant().is_some(),
                     offset,
                     map: IndexMap::affine(0, &dims),
                     shape: (row.count, column.count),
-                }
+                };
+                (slice, row.is_unreachable || column.is_unreachable)
             }
             _ => return Value::Error,
         };
+        if is_unreachable {
+            return Value::Node(self.graph().zero(slice.shape.0, slice.shape.1));
+        }
         let is_whole = slice.offset.as_constant() == Some(0) && slice.shape == shape;
         let node = match target {
             Base::Declared(id, _) if is_whole => self.node_of(id, span),
@@ -234,14 +241,23 @@ impl Lowerer<'_> {
         };
         self.ends.pop();
         let (first, count, expr, is_range) = found?;
+        let selection = |first, is_unreachable| Selection {
+            first,
+            count: count as usize,
+            is_range,
+            is_unreachable,
+        };
         if first.is_vacuous() {
-            return Some(Selection { first, count: count as usize, is_range });
+            return Some(selection(first, false));
         }
-        let (least, largest) = first.extent()?;
+        let (least, largest) = self.extent(&first)?;
         let last = largest.checked_add(count - 1)?;
         let fits = least >= 0 && last < n as i64;
         if fits || (count == 0 && least >= 0 && largest <= n as i64) {
-            return Some(Selection { first, count: count as usize, is_range });
+            return Some(selection(first, false));
+        }
+        if self.is_unreachable() {
+            return Some(selection(first, true));
         }
         let span = expr.map_or(ast.span(base), |expr| ast.span(expr));
         let wrong = if least < 0 { least } else { last };
@@ -277,6 +293,9 @@ impl Lowerer<'_> {
             self.report_not_there(span, "a range whose length changes with an iteration number");
             return None;
         };
+        if length < 0 && self.is_unreachable() {
+            return Some(0);
+        }
         if length < 0 {
             self.report(
                 Diagnostic::new(Code::EmptyRange, span, "this range runs backwards")

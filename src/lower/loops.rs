@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::frame::{Frame, FrameKind};
-use super::int::{Counter, Int};
+use super::int::Counter;
+use super::iterations::Iterations;
 use super::misfit::shape_text;
 use super::{Bound, Lowerer, Value, derivative};
-use crate::graph::{Func, LoopSpec, NodeId, Port, Reduction, ResultMode, Window};
+use crate::graph::{Func, IterationRange, LoopSpec, NodeId, Port, Reduction, ResultMode, Window};
+use crate::ops::matrix::{hcat, vcat};
 use crate::sparsity::Pattern;
 use crate::syntax::ast::{Clause, ExprId, Fold, Iteration, Name};
 use crate::syntax::{Code, Diagnostic, Span};
@@ -75,12 +77,70 @@ impl<'a> Lowerer<'a> {
             let node = self.expr_node(value)?;
             return Some((node, self.graph().shape(node) == (1, 1)));
         };
-        let (lo, n) = self.iterations(iteration)?;
+        let iterations = self.iterations(iteration)?;
+        if reduction.is_none() && self.refuse_changing(&iterations, "this comprehension") {
+            return None;
+        }
+        let constant = !matches!(reduction, Some(Reduction::Sum | Reduction::Prod));
+        let pieces = self.pieces(iteration, &iterations, &[value], constant);
+        self.n_pieces *= pieces.len();
+        let mut parts = Vec::with_capacity(pieces.len());
+        for piece in &pieces {
+            match self.nest_piece(iteration, piece, inner, value, reduction, span) {
+                Some(part) => parts.push(part),
+                None => break,
+            }
+        }
+        self.n_pieces /= pieces.len();
+        if parts.len() < pieces.len() {
+            return None;
+        }
+        let is_scalar = parts[0].1;
+        let nodes: Vec<NodeId> = parts.into_iter().map(|part| part.0).collect();
+        Some((self.joined(&nodes, reduction, is_scalar), is_scalar))
+    }
+
+    /// The value of a loop from those of the loops it was cut into.
+    fn joined(
+        &mut self,
+        parts: &[NodeId],
+        reduction: Option<Reduction>,
+        is_scalar: bool,
+    ) -> NodeId {
+        let graph = self.graph();
+        let mut rest = parts.iter().copied();
+        let first = rest.next();
+        match reduction {
+            Some(reduction) => rest
+                .fold(first, |all, part| all.map(|all| graph.binary(reduction.op(), all, part)))
+                .unwrap_or(NodeId(0)),
+            None if parts.len() == 1 => parts[0],
+            None if is_scalar => vcat(graph, parts),
+            None => hcat(graph, parts),
+        }
+    }
+
+    fn nest_piece(
+        &mut self,
+        iteration: &Iteration,
+        iterations: &Iterations,
+        inner: &[&Iteration],
+        value: ExprId,
+        reduction: Option<Reduction>,
+        span: Span,
+    ) -> Option<(NodeId, bool)> {
+        let n = iterations.n;
+        let n_facts = self.facts.len();
         let counter = self.open_loop(n, &[value]);
-        self.declare_counter(iteration, lo, counter);
+        let range = self.begin_iterations(iteration, iterations, counter);
         let body = self.nest(inner, value, reduction, span);
+        self.forget(n_facts);
         let frame = self.pop_frame();
-        let (node, is_scalar) = body?;
+        let (range, (node, is_scalar)) = (range?, body?);
+        if reduction.is_some_and(|reduction| self.may_be_empty(iterations, reduction)) {
+            self.report_empty_extremum(reduction, "some of the ranges are empty", span);
+            return None;
+        }
         let pattern = frame.graph.pattern(node).clone();
         if n == 0 {
             let node = self.empty_loop(reduction, &pattern, is_scalar, span)?;
@@ -97,27 +157,13 @@ impl<'a> Lowerer<'a> {
         let spec = self.close_loop("loop", frame, &[], results, counter)?;
         let (body, modes, args) = spec;
         let (results, patterns) = (vec![mode], vec![pattern]);
-        let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns };
+        let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns, range };
         let results = self.graph().repeat(spec, &args);
         Some((*results.first()?, is_scalar))
     }
 
-    /// First value and number of iterations.
-    fn iterations(&mut self, iteration: &Iteration) -> Option<(i64, u64)> {
-        let ast = self.frame().ast;
-        let (lo, hi) = (self.int(iteration.range.lo), self.int(iteration.range.hi));
-        let (lo, hi) = (lo?, hi?);
-        let span = ast.span(iteration.range.lo).to(ast.span(iteration.range.hi));
-        let (Some(first), Some(last)) = (lo.as_constant(), hi.as_constant()) else {
-            self.report_not_there(span, "a range that depends on an outer iteration number");
-            return None;
-        };
-        let n = self.range_length(&Int::constant(first), &Int::constant(last), span)?;
-        Some((first, n as u64))
-    }
-
     /// Opens the frame of a loop body that lowers `bodies`.
-    fn open_loop(&mut self, n: u64, bodies: &[ExprId]) -> Counter {
+    pub fn open_loop(&mut self, n: u64, bodies: &[ExprId]) -> Counter {
         let counter = Counter { id: self.n_counters, frame: self.frames.len(), n };
         self.n_counters += 1;
         self.push_frame(FrameKind::Loop(counter));
@@ -130,9 +176,18 @@ impl<'a> Lowerer<'a> {
         counter
     }
 
-    fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
-        let id = self.declare(&iteration.index, Bound::Int(Int::counter(lo, counter)));
+    /// Declares the iteration number in the body of a loop, and captures what decides the range.
+    fn begin_iterations(
+        &mut self,
+        iteration: &Iteration,
+        iterations: &Iterations,
+        counter: Counter,
+    ) -> Option<Option<IterationRange>> {
+        let number = iterations.number(counter);
+        let id = self.declare(&iteration.index, number.map_or(Bound::Error, Bound::Int));
         self.bindings[id.0 as usize].used = true;
+        self.assume_iterations(iterations, counter);
+        self.iteration_range(iterations)
     }
 
     /// Freezes the body of a loop and supplies its captures.
@@ -171,19 +226,18 @@ impl<'a> Lowerer<'a> {
             None => self.graph().zero(n_rows, 0),
             Some(Reduction::Sum) => self.graph().zero(n_rows, n_cols),
             Some(Reduction::Prod) => self.graph().fill(Pattern::dense(n_rows, n_cols), 1.0),
-            Some(reduction) => {
-                let name = reduction.name();
-                self.report(
-                    Diagnostic::new(
-                        Code::EmptyExtremum,
-                        span,
-                        format!("`{name}` over an empty range has no value"),
-                    )
-                    .label("no iterations"),
-                );
+            Some(_) if self.is_unreachable() => self.graph().zero(n_rows, n_cols),
+            Some(_) => {
+                self.report_empty_extremum(reduction, "no iterations", span);
                 return None;
             }
         })
+    }
+
+    fn report_empty_extremum(&mut self, reduction: Option<Reduction>, label: &str, span: Span) {
+        let name = reduction.map_or("max", Reduction::name);
+        let message = format!("`{name}` over an empty range has no value");
+        self.report(Diagnostic::new(Code::EmptyExtremum, span, message).label(label));
     }
 
     /// Pattern of `n` values side by side; of scalars, one below the other.
@@ -234,27 +288,45 @@ impl<'a> Lowerer<'a> {
             return Value::Error;
         }
         let start = self.expr_node(fold.start);
-        let Some((lo, n)) = self.iterations(&fold.iteration) else { return Value::Error };
+        let Some(iterations) = self.iterations(&fold.iteration) else { return Value::Error };
         let Some(start) = start else { return Value::Error };
-        self.fold_from(fold, start, lo, n, span).map_or(Value::Error, Value::Node)
+        if fold.keeps_all && self.refuse_changing(&iterations, "this `scan`") {
+            return Value::Error;
+        }
+        let bodies = fold_bodies(fold);
+        let pieces = self.pieces(&fold.iteration, &iterations, &bodies, fold.keeps_all);
+        self.n_pieces *= pieces.len();
+        let (mut state, mut columns) = (Some(start), Vec::new());
+        for piece in &pieces {
+            let Some(start) = state else { break };
+            let after = self.fold_from(fold, start, piece, span);
+            columns.extend(after.and_then(|after| after.1));
+            state = after.map(|after| after.0);
+        }
+        self.n_pieces /= pieces.len();
+        match state {
+            None => Value::Error,
+            Some(_) if fold.keeps_all => Value::Node(self.joined(&columns, None, false)),
+            Some(state) => Value::Node(state),
+        }
     }
 
     fn fold_from(
         &mut self,
         fold: &Fold,
         start: NodeId,
-        lo: i64,
-        n: u64,
+        iterations: &Iterations,
         span: Span,
-    ) -> Option<NodeId> {
+    ) -> Option<(NodeId, Option<NodeId>)> {
+        let n = iterations.n;
         let mut pattern = self.graph().pattern(start).clone();
         let (n_rows, n_cols) = pattern.shape();
         let is_nested = matches!(self.frame().kind, FrameKind::Loop(_));
         let mut n_attempts = 0;
         // The least pattern that holds the start and is kept by the body.
-        let (frame, next, counter) = loop {
+        let (frame, next, counter, range) = loop {
             n_attempts += 1;
-            let (frame, next, counter) = self.fold_body(fold, &pattern, lo, n)?;
+            let (frame, next, counter, range) = self.fold_body(fold, &pattern, iterations)?;
             let of_next = frame.graph.pattern(next);
             if of_next.shape() != (n_rows, n_cols) {
                 let shape = shape_text(of_next.shape());
@@ -271,7 +343,7 @@ impl<'a> Lowerer<'a> {
             }
             let union = pattern.union(of_next);
             if union == pattern {
-                break (frame, next, counter);
+                break (frame, next, counter, range);
             }
             // Bodies of nested folds would be lowered once more at each level.
             let gives_up = is_nested || n_attempts > MAX_GROWTH;
@@ -279,7 +351,8 @@ impl<'a> Lowerer<'a> {
         };
         let all = if fold.keeps_all { Some(self.columns(&pattern, n, span)?) } else { None };
         if n == 0 {
-            return Some(all.map_or(start, |p| self.graph().zero(p.n_rows(), p.n_cols())));
+            let columns = all.map(|p| self.graph().zero(p.n_rows(), p.n_cols()));
+            return Some((start, columns));
         }
         let mut frame = frame;
         let next = frame.graph.project(next, &pattern);
@@ -296,8 +369,10 @@ impl<'a> Lowerer<'a> {
         let mut args = vec![start];
         args.extend(captured);
         let patterns: Vec<Pattern> = all.into_iter().collect();
-        let spec = LoopSpec { body, n, n_states: 1, args: arg_modes, results: modes, patterns };
-        self.graph().repeat(spec, &args).last().copied()
+        let (n_states, results) = (1, modes);
+        let spec = LoopSpec { body, n, n_states, args: arg_modes, results, patterns, range };
+        let results = self.graph().repeat(spec, &args);
+        Some((*results.first()?, results.get(1).copied()))
     }
 
     /// Pattern of `n` states as columns.
@@ -314,26 +389,26 @@ impl<'a> Lowerer<'a> {
         &mut self,
         fold: &Fold,
         pattern: &Pattern,
-        lo: i64,
-        n: u64,
-    ) -> Option<(Frame<'a>, NodeId, Counter)> {
-        let bodies: Vec<ExprId> = fold
-            .body
-            .lets
-            .iter()
-            .flat_map(|l| &l.values)
-            .copied()
-            .chain([fold.body.result])
-            .collect();
-        let counter = self.open_loop(n, &bodies);
+        iterations: &Iterations,
+    ) -> Option<(Frame<'a>, NodeId, Counter, Option<IterationRange>)> {
+        let bodies = fold_bodies(fold);
+        let n_facts = self.facts.len();
+        let counter = self.open_loop(iterations.n, &bodies);
         self.frame().n_fixed = 1;
         let state = self.graph().input(0, pattern.clone());
         let id = self.declare(&fold.state, Bound::Node(state, pattern.clone()));
         self.bindings[id.0 as usize].used = true;
-        self.declare_counter(&fold.iteration, lo, counter);
+        let range = self.begin_iterations(&fold.iteration, iterations, counter);
         self.lets(&fold.body.lets);
         let next = self.expr_node(fold.body.result);
+        self.forget(n_facts);
         let frame = self.pop_frame();
-        Some((frame, next?, counter))
+        Some((frame, next?, counter, range?))
     }
+}
+
+/// The expressions of the body of a fold.
+fn fold_bodies(fold: &Fold) -> Vec<ExprId> {
+    let lets = fold.body.lets.iter().flat_map(|l| &l.values);
+    lets.copied().chain([fold.body.result]).collect()
 }

@@ -13,16 +13,19 @@ mod call;
 mod declare;
 mod derivative;
 mod expr;
+mod facts;
 mod frame;
 mod function;
 pub mod functions;
 mod index;
 mod int;
+mod iterations;
 mod load;
 mod loops;
 mod matrix;
 mod misfit;
 mod scope;
+mod split;
 mod statement;
 mod test;
 
@@ -35,6 +38,7 @@ use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
 pub use declare::fitted;
+use facts::Fact;
 use frame::{Frame, FrameKind};
 use function::Function;
 use int::{Counter, Int};
@@ -282,12 +286,16 @@ struct Lowerer<'a> {
     diagnostics: Vec<Diagnostic>,
     /// What `end` is, for each index around.
     ends: Vec<Option<i64>>,
+    /// What is known of the integers where the current expression stands.
+    facts: Vec<Fact>,
     /// Names that some derivative is taken by.
     targets: FxHashSet<Arc<str>>,
     /// Targets of the derivatives whose formulas are being lowered.
     taken_by: Vec<Arc<str>>,
     tables: FxHashMap<(Counter, Arc<[i64]>), BindingId>,
     n_counters: u32,
+    /// How many loops the loops around have been cut into, all together.
+    n_pieces: usize,
     level: u32,
     /// Frames around the function being lowered, and how deep things nest inside it.
     base: usize,
@@ -316,10 +324,12 @@ impl<'a> Lowerer<'a> {
             returns: Vec::new(),
             diagnostics: loaded.diagnostics.clone(),
             ends: Vec::new(),
+            facts: Vec::new(),
             targets,
             taken_by: Vec::new(),
             tables: FxHashMap::default(),
             n_counters: 0,
+            n_pieces: 1,
             level: 0,
             base: 1,
             nesting: 0,

@@ -116,8 +116,9 @@ impl Rules for Repeat {
             place.push(of);
         }
         let Some(body) = derived.func.with_ports(&inputs, &outputs) else { return Ok(()) };
+        let (n, range) = (spec.n, spec.range.clone());
         let spec =
-            LoopSpec { body, n: spec.n, n_states, args: modes, results: result_modes, patterns };
+            LoopSpec { body, n, n_states, args: modes, results: result_modes, patterns, range };
         let values = cx.graph.repeat(spec, &new_args);
         let tangents = place
             .iter()
@@ -254,7 +255,14 @@ impl Rules for Repeat {
             }
         }
         let Some(body) = derived.func.with_ports(&inputs, &outputs) else { return Ok(()) };
-        let adjoint = LoopSpec { body, n, n_states, args: modes, results: result_modes, patterns };
+        // Before the arguments stand the stored states.
+        let n_before = if reverse { s } else { 0 };
+        let range = spec.range.as_ref().map(|range| {
+            let range = if reverse { range.reversed(n) } else { range.clone() };
+            range.with_arguments(|k| Ok(k + n_before))
+        });
+        let adjoint =
+            LoopSpec { body, n, n_states, args: modes, results: result_modes, patterns, range };
         let values = cx.graph.repeat(adjoint, &new_args);
         for (d, of) in place.iter().enumerate() {
             for (k, value) in of.iter().enumerate() {

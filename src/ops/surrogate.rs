@@ -34,6 +34,7 @@ pub fn product_of_others(graph: &mut Graph, x: NodeId) -> NodeId {
             args: vec![ArgMode::Window(window.clone())],
             results: vec![ResultMode::Window(window)],
             patterns: vec![pattern.clone()],
+            range: None,
         };
         graph.repeat(spec, &[one, x])[1]
     };
@@ -104,8 +105,8 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     }
     let named = outputs.iter().map(|&o| ("y".into(), o)).collect();
     let body = Func::freeze(spec.body.name.clone(), &body, ports, named);
-    let args = spec.args.clone();
-    let spec = LoopSpec { body, n: spec.n, n_states, args, results, patterns };
+    let (args, range) = (spec.args.clone(), spec.range.clone());
+    let spec = LoopSpec { body, n: spec.n, n_states, args, results, patterns, range };
     Some(Summing { spec, args: new_args, results: numbers })
 }
 
@@ -129,6 +130,7 @@ pub fn history(graph: &mut Graph, spec: &LoopSpec, args: &[NodeId]) -> Option<Ve
         args: spec.args.clone(),
         results: states.iter().map(stacked).collect(),
         patterns: states.iter().map(whole).collect(),
+        range: spec.range.clone(),
     };
     let results = graph.repeat(history, args);
     Some(results[spec.n_states..].to_vec())
