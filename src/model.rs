@@ -14,6 +14,8 @@ use crate::backend::interp::Interp;
 use crate::function::{Function, Input};
 use crate::graph::{Callback, Func};
 use crate::lower::{LowerOptions, Program, lower, lower_constant};
+use crate::simplify::rules::Math;
+use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
 use crate::syntax::ast::StatementKind;
 use crate::syntax::{Diagnostic, FileId, SourceMap, parse, render_all};
@@ -295,7 +297,9 @@ fn without_detours(path: &Path) -> PathBuf {
 
 /// Values of a function without inputs.
 fn evaluate_constant(func: &Arc<Func>) -> Result<Vec<Vec<f64>>, String> {
-    let kernel = Arc::new(crate::kernel::build(func));
+    // As written; only powers become products, as in every engine.
+    let written = SimplifyOptions { level: 0, math: Math::Strict };
+    let kernel = Arc::new(crate::kernel::build(&optimize(func, &written)));
     let mut outputs: Vec<Vec<f64>> =
         func.outputs.iter().map(|port| vec![0.0; port.pattern.nnz()]).collect();
     let mut wanted: Vec<Option<&mut [f64]>> =

@@ -25,6 +25,8 @@ pub struct Graph {
     payload_ids: FxHashMap<Payload, u32>,
     table: HashTable<u32>,
     n_marks: u32,
+    /// See [`Graph::set_folds_real`].
+    pub(super) folds_real: bool,
 }
 
 fn hash_of(value: &impl Hash) -> u64 {
@@ -34,6 +36,13 @@ fn hash_of(value: &impl Hash) -> u64 {
 impl Graph {
     pub fn new() -> Graph {
         Graph::default()
+    }
+
+    /// Whether new nodes are also folded where that is right in real arithmetic only: `x - x`,
+    /// `x / x` and `sqrt(x^2)` become 0, 1 and `abs(x)`. Not so in a new graph, for it changes
+    /// bits; derivatives and simplification ask for it. Gives what was set before.
+    pub fn set_folds_real(&mut self, folds_real: bool) -> bool {
+        std::mem::replace(&mut self.folds_real, folds_real)
     }
 
     /// Number of nodes, reachable or not.

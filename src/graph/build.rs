@@ -3,13 +3,15 @@
 //! Every function here expects operands whose shapes fit; who takes expressions from a user
 //! checks them first. The scalar constant 0 is a structural zero, so zeros vanish as they are
 //! made. What is folded is exact for every value of the operands (NaN included), except that
-//! structural zeros annihilate, and that `x - x`, `x / x` and `sqrt(x^2)` become 0, 1 and
-//! `abs(x)`: derivatives of what they stand for need these before differentiation.
+//! structural zeros annihilate; more only after [`Graph::set_folds_real`].
 
 use super::arena::{Attr, Graph};
 use super::node::{Constant, NodeId, Op, Payload, Reduction, Values};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
+
+/// Sums of so large integers are exact, for there are fewer than 2^31 of them.
+const EXACT_TERM: f64 = (1u64 << 22) as f64;
 
 impl Graph {
     /// The scalar constant `v`.
@@ -228,9 +230,6 @@ impl Graph {
                 if zero(self, a) && whole(self, b) {
                     return Some(self.neg(b));
                 }
-                if a == b {
-                    return Some(self.zero(shape.0, shape.1));
-                }
                 if let Some(b) = negated(self, b) {
                     return Some(self.add(a, b));
                 }
@@ -263,9 +262,6 @@ impl Graph {
                 }
                 if value(self, b) == Some(-1.0) && whole(self, a) {
                     return Some(self.neg(a));
-                }
-                if a == b && self.pattern(a).is_dense() {
-                    return Some(self.fill(Pattern::dense(shape.0, shape.1), 1.0));
                 }
                 if let Some(x) = negated(self, a) {
                     let quotient = self.div(x, b);
@@ -328,19 +324,49 @@ impl Graph {
                 }
             }
             (S::Min | S::Max, &[a, b]) if a == b => return Some(a),
-            (S::Sqrt, &[a]) => {
-                let base = match (self.op(a), self.args(a)) {
-                    (Op::Scalar(S::Mul), &[x, y]) if x == y => Some(x),
-                    (Op::Scalar(S::Pow), &[x, two]) if self.as_uniform(two) == Some(2.0) => Some(x),
-                    _ => None,
-                };
-                if let Some(x) = base.filter(|&x| whole(self, x)) {
-                    return Some(self.unary(S::Abs, x));
-                }
-            }
             _ => {}
         }
-        None
+        if self.folds_real { self.fold_real(op, args, shape) } else { None }
+    }
+
+    /// What an operation is in real arithmetic, by the structure of its operands alone.
+    pub(super) fn fold_real(
+        &mut self,
+        op: ScalarOp,
+        args: &[NodeId],
+        shape: (usize, usize),
+    ) -> Option<NodeId> {
+        use ScalarOp as S;
+        match (op, args) {
+            (S::Sub, &[a, b]) if a == b => Some(self.zero(shape.0, shape.1)),
+            (S::Div, &[a, b]) if a == b && self.pattern(a).is_dense() => {
+                Some(self.fill(Pattern::dense(shape.0, shape.1), 1.0))
+            }
+            (S::Sqrt, &[a]) => {
+                let base = self.root_of_square(a).filter(|&x| self.shape(x) == shape)?;
+                Some(self.unary(S::Abs, base))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether [`Graph::fold_real`] changes a node.
+    pub fn is_foldable_real(&self, id: NodeId) -> bool {
+        use ScalarOp as S;
+        match (self.op(id), self.args(id)) {
+            (Op::Scalar(S::Sub | S::Div), &[a, b]) => a == b,
+            (Op::Scalar(S::Sqrt), &[a]) => self.root_of_square(a).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The value that a node is the square of.
+    fn root_of_square(&self, a: NodeId) -> Option<NodeId> {
+        match (self.op(a), self.args(a)) {
+            (Op::Scalar(ScalarOp::Mul), &[x, y]) if x == y => Some(x),
+            (Op::Scalar(ScalarOp::Pow), &[x, two]) if self.as_uniform(two) == Some(2.0) => Some(x),
+            _ => None,
+        }
     }
 
     /// The result when all operands are constants.
@@ -517,7 +543,9 @@ impl Graph {
             1 => self.gather(x, IndexMap::identity(1), Pattern::scalar()),
             _ => match (reduction, has_zeros, self.as_uniform(x)) {
                 (Reduction::Prod, true, _) => return self.zero(1, 1),
-                (Reduction::Sum, _, Some(v)) => self.constant(v * nnz as f64),
+                (Reduction::Sum, _, Some(v)) if v.fract() == 0.0 && v.abs() < EXACT_TERM => {
+                    self.constant(v * nnz as f64)
+                }
                 (Reduction::Max | Reduction::Min, _, Some(v)) => self.constant(v),
                 _ => self.intern(Op::Reduce(reduction), &[x], Attr::None, Pattern::scalar()),
             },

@@ -197,7 +197,10 @@ impl Builder {
             .iter()
             .zip(&reductions)
             .map(|(terms, &(_, reduction, _))| {
-                let join = |t: &Vec<Val>| reduce::tree(&mut self.emitter, reduction, t);
+                let join = |t: &Vec<Val>| match spec.n_states {
+                    0 => reduce::tree(&mut self.emitter, reduction, t),
+                    _ => reduce::chain(&mut self.emitter, reduction, t),
+                };
                 Place::Values(terms.iter().map(join).collect())
             })
             .collect();
@@ -265,7 +268,7 @@ impl Builder {
         }
         let mut sums: Vec<Option<View>> = Vec::new();
         for &(_, reduction, n) in &reductions {
-            let identity = reduction.identity();
+            let identity = reduce::beginning(reduction, iterations);
             if n <= MOST_VALUES {
                 let identity = self.emitter.constant(identity);
                 init.extend(std::iter::repeat_n(identity, n));

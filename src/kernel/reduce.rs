@@ -13,11 +13,35 @@ use crate::sparsity::IndexMap;
 const LANES: u64 = 8;
 const BLOCK: u64 = 4_096;
 
-/// The reduction of a few values as a balanced tree.
+/// What the partial results of a reduction begin with: a number that changes none, not even the
+/// sign of a zero.
+/// Where no iteration may run, a sum begins with the 0 that it then is.
+pub(super) fn beginning(reduction: Reduction, iterations: &Iterations) -> f64 {
+    match (reduction, iterations) {
+        (Reduction::Sum, Iterations::All(1..)) => -0.0,
+        _ => reduction.identity(),
+    }
+}
+
+/// The reduction of a few values one after the other.
+pub(super) fn chain(e: &mut Emitter, reduction: Reduction, values: &[Val]) -> Val {
+    match values.split_first() {
+        Some((&first, rest)) => {
+            rest.iter().fold(first, |all, &v| e.apply(reduction.op(), &[all, v]))
+        }
+        None => e.constant(reduction.identity()),
+    }
+}
+
+/// The reduction of a few values, in the order of [`blocked`].
 pub fn tree(e: &mut Emitter, reduction: Reduction, values: &[Val]) -> Val {
-    let mut level = values.to_vec();
-    if level.is_empty() {
+    if values.is_empty() {
         return e.constant(reduction.identity());
+    }
+    let mut level: Vec<Val> = values[..values.len().min(LANES as usize)].to_vec();
+    for (k, &v) in values.iter().enumerate().skip(level.len()) {
+        let lane = k % level.len();
+        level[lane] = e.apply(reduction.op(), &[level[lane], v]);
     }
     while level.len() > 1 {
         level = level
@@ -66,7 +90,7 @@ pub(super) fn blocked_into(
     let trip = Trip::Const(n_blocks);
     let (block, _) = b.emitter.begin_loop(trip, true, &[]);
     for (&(reduction, _), partial) in wanted.iter().zip(&partial) {
-        b.emitter.fill(partial, reduction.identity());
+        b.emitter.fill(partial, beginning(reduction, iterations));
     }
     let groups = Trip::Rest {
         limit: BLOCK / LANES,
