@@ -25,6 +25,8 @@ pub fn reverse(
             active[id.index()] = graph.args(id).iter().any(|a| active[a.index()]);
         }
     }
+    // A cotangent is about two nodes for each active one.
+    graph.reserve(2 * order.len() * seeds.len().min(4));
     let deriver = Derivation;
     let mut cx = Cotangents::new(graph, &deriver, seeds.len(), active);
     for (d, direction) in seeds.iter().enumerate() {

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
 use super::node::{Constant, NO_ATTR, Node, NodeId, Op, Payload};
@@ -13,7 +14,7 @@ use crate::sparsity::{IndexMap, Pattern};
 /// An expression graph under construction, or the frozen body of a function.
 ///
 /// Nodes are never changed or removed. Equal nodes are one node, except marks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Graph {
     nodes: Vec<Node>,
     /// Content hash of each node, the same in every graph.
@@ -27,6 +28,28 @@ pub struct Graph {
     n_marks: u32,
     /// See [`Graph::set_folds_real`].
     pub(super) folds_real: bool,
+}
+
+/// Number of the dense 1x1 pattern in every graph.
+const SCALAR: u32 = 0;
+
+impl Default for Graph {
+    fn default() -> Graph {
+        let mut graph = Graph {
+            nodes: Vec::new(),
+            hashes: Vec::new(),
+            pool: Vec::new(),
+            patterns: Vec::new(),
+            pattern_ids: FxHashMap::default(),
+            payloads: Vec::new(),
+            payload_ids: FxHashMap::default(),
+            table: HashTable::new(),
+            n_marks: 0,
+            folds_real: false,
+        };
+        graph.pattern_id(Pattern::scalar());
+        graph
+    }
 }
 
 fn hash_of(value: &impl Hash) -> u64 {
@@ -43,6 +66,14 @@ impl Graph {
     /// bits; derivatives and simplification ask for it. Gives what was set before.
     pub fn set_folds_real(&mut self, folds_real: bool) -> bool {
         std::mem::replace(&mut self.folds_real, folds_real)
+    }
+
+    /// Makes room for `more` nodes at once.
+    pub fn reserve(&mut self, more: usize) {
+        self.nodes.reserve(more);
+        self.hashes.reserve(more);
+        let hashes = &self.hashes;
+        self.table.reserve(more, |&other| hashes[other as usize]);
     }
 
     /// Number of nodes, reachable or not.
@@ -65,13 +96,7 @@ impl Graph {
 
     /// Arguments of a node.
     pub fn args(&self, id: NodeId) -> &[NodeId] {
-        let node = &self.nodes[id.index()];
-        if node.n_args <= 2 {
-            &node.args[..node.n_args as usize]
-        } else {
-            let start = node.args[0].index();
-            &self.pool[start..start + node.n_args as usize]
-        }
+        stored_args(&self.nodes[id.index()], &self.pool)
     }
 
     /// Argument `k` of a node.
@@ -81,6 +106,11 @@ impl Graph {
 
     pub fn pattern(&self, id: NodeId) -> &Pattern {
         &self.patterns[self.nodes[id.index()].pattern as usize].0
+    }
+
+    /// A dense 1x1 value.
+    pub fn is_scalar(&self, id: NodeId) -> bool {
+        self.nodes[id.index()].pattern == SCALAR
     }
 
     pub fn nnz(&self, id: NodeId) -> usize {
@@ -169,6 +199,15 @@ impl Graph {
         pattern: Pattern,
     ) -> NodeId {
         let pattern = self.pattern_id(pattern);
+        self.intern_with(op, args, attr, pattern)
+    }
+
+    /// [`Graph::intern`] of a dense 1x1 value without attribute.
+    pub(super) fn intern_scalar(&mut self, op: Op, args: &[NodeId]) -> NodeId {
+        self.intern_with(op, args, Attr::None, SCALAR)
+    }
+
+    fn intern_with(&mut self, op: Op, args: &[NodeId], attr: Attr, pattern: u32) -> NodeId {
         let (attr, attr_hash, inline) = match attr {
             Attr::None => (NO_ATTR, 0, None),
             Attr::Number(k) => (k, u64::from(k), None),
@@ -188,19 +227,24 @@ impl Graph {
         // One more round spreads the entropy of Fx to the low bits that order operands.
         let hash = hasher.finish().wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
 
+        // Split, since the table is changed while the nodes are compared.
+        let Graph { nodes, pool, table, hashes, .. } = self;
         let same = |&id: &u32| {
-            let node = &self.nodes[id as usize];
+            let node = &nodes[id as usize];
             node.op == op
                 && node.attr == attr
                 && node.pattern == pattern
                 && match inline {
                     Some(bits) => node.args == split(bits),
-                    None => self.args(NodeId(id)) == args,
+                    None => stored_args(node, pool) == args,
                 }
         };
-        if let Some(&id) = self.table.find(hash, same) {
-            return NodeId(id);
-        }
+        let vacant = match table.entry(hash, same, |&other| hashes[other as usize]) {
+            Entry::Occupied(found) => return NodeId(*found.get()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let id = nodes.len() as u32;
+        vacant.insert(id);
         let n_args = args.len() as u32;
         let stored = match (inline, args) {
             (Some(bits), _) => split(bits),
@@ -208,16 +252,13 @@ impl Graph {
             (None, &[a]) => [a, NodeId(0)],
             (None, &[a, b]) => [a, b],
             (None, _) => {
-                let start = self.pool.len() as u32;
-                self.pool.extend_from_slice(args);
+                let start = pool.len() as u32;
+                pool.extend_from_slice(args);
                 [NodeId(start), NodeId(0)]
             }
         };
-        let id = self.nodes.len() as u32;
-        self.nodes.push(Node { op, args: stored, n_args, attr, pattern });
-        self.hashes.push(hash);
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, id, |&other| hashes[other as usize]);
+        nodes.push(Node { op, args: stored, n_args, attr, pattern });
+        hashes.push(hash);
         NodeId(id)
     }
 
@@ -229,6 +270,9 @@ impl Graph {
     }
 
     fn pattern_id(&mut self, pattern: Pattern) -> u32 {
+        if self.patterns.first().is_some_and(|(scalar, _)| *scalar == pattern) {
+            return SCALAR;
+        }
         if let Some(&id) = self.pattern_ids.get(&pattern) {
             return id;
         }
@@ -268,6 +312,16 @@ impl Graph {
                         _ => true,
                     }
             })
+    }
+}
+
+/// Arguments of a node: in the node, or in the pool if more than two.
+fn stored_args<'a>(node: &'a Node, pool: &'a [NodeId]) -> &'a [NodeId] {
+    if node.n_args <= 2 {
+        &node.args[..node.n_args as usize]
+    } else {
+        let start = node.args[0].index();
+        &pool[start..start + node.n_args as usize]
     }
 }
 

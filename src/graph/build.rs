@@ -72,6 +72,9 @@ impl Graph {
 
     /// An elementwise operation. Matrix operands have one shape; 1x1 operands are broadcast.
     pub fn scalar(&mut self, op: ScalarOp, args: &[NodeId]) -> NodeId {
+        if args.iter().all(|&a| self.is_scalar(a)) {
+            return self.scalar_of_scalars(op, args);
+        }
         let (n_rows, n_cols) = self.elementwise_shape(args);
         if let Some(folded) = self.fold_scalar(op, args, (n_rows, n_cols)) {
             return folded;
@@ -92,6 +95,25 @@ impl Graph {
             operands.swap(0, 1);
         }
         self.intern(Op::Scalar(op), operands, Attr::None, pattern)
+    }
+
+    /// [`Graph::scalar`] where no operand is a matrix or a structural zero, hence nor is the
+    /// result unless it folds.
+    fn scalar_of_scalars(&mut self, op: ScalarOp, args: &[NodeId]) -> NodeId {
+        if let Some(folded) = self.fold_scalar(op, args, (1, 1)) {
+            return folded;
+        }
+        if args.iter().all(|&a| self.op(a) == Op::Const)
+            && let Some(folded) = self.fold_constants(op, args, &Pattern::scalar())
+        {
+            return folded;
+        }
+        match *args {
+            [a, b] if op.row().commutative && self.hash(a) > self.hash(b) => {
+                self.intern_scalar(Op::Scalar(op), &[b, a])
+            }
+            _ => self.intern_scalar(Op::Scalar(op), args),
+        }
     }
 
     pub fn unary(&mut self, op: ScalarOp, a: NodeId) -> NodeId {
@@ -202,7 +224,7 @@ impl Graph {
     ) -> Option<NodeId> {
         use ScalarOp as S;
         let whole = |g: &Graph, x: NodeId| g.shape(x) == shape;
-        let zero = |g: &Graph, x: NodeId| g.pattern(x).is_zero();
+        let zero = |g: &Graph, x: NodeId| !g.is_scalar(x) && g.pattern(x).is_zero();
         // The value of an operand that is the same at every entry of the result.
         let value = |g: &Graph, x: NodeId| {
             if g.pattern(x).is_dense() { g.as_uniform(x) } else { None }

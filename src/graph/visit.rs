@@ -47,6 +47,7 @@ pub fn transplant(
     inputs: &[NodeId],
 ) -> Vec<NodeId> {
     let order = reachable(from, roots);
+    to.reserve(order.len());
     let mut copy = vec![NodeId(u32::MAX); order.last().map_or(0, |id| id.index() + 1)];
     let mut args = Vec::new();
     for id in order {

@@ -91,7 +91,7 @@ impl Builder {
             .inputs
             .iter()
             .enumerate()
-            .map(|(k, p)| Place::View(View::contiguous(Base::Arg(k as u32), 0, p.pattern.nnz())))
+            .map(|(k, p)| Place::view(View::contiguous(Base::Arg(k as u32), 0, p.pattern.nnz())))
             .collect();
         let results: Vec<View> = func
             .outputs
@@ -179,7 +179,7 @@ impl Builder {
             Body::External(external) => {
                 let results = self.result_views(func, targets);
                 self.external(external, inputs, &results);
-                return results.into_iter().map(Place::View).collect();
+                return results.into_iter().map(Place::view).collect();
             }
         };
         let order = visit::reachable(graph, outputs);
@@ -198,7 +198,7 @@ impl Builder {
             .map(|(&output, target)| match target {
                 Some(view) => {
                     self.deliver(&frame, output, view);
-                    Place::View(view.clone())
+                    Place::view(view.clone())
                 }
                 None => frame.place(output),
             })
@@ -268,7 +268,7 @@ impl Builder {
         let inputs: Vec<Place> = (0..func.inputs.len())
             .map(|k| {
                 let nnz = func.inputs[k].pattern.nnz();
-                Place::View(View::contiguous(Base::Arg(k as u32), 0, nnz))
+                Place::view(View::contiguous(Base::Arg(k as u32), 0, nnz))
             })
             .collect();
         let targets: Vec<Option<View>> = (0..func.outputs.len())
@@ -323,10 +323,10 @@ impl Builder {
             .zip(targets)
             .map(|(view, target)| match target {
                 Some(target) if !target.is_contiguous() => {
-                    self.emitter.copy(&Place::View(view), target);
-                    Place::View(target.clone())
+                    self.emitter.copy(&Place::view(view), target);
+                    Place::view(target.clone())
                 }
-                _ => Place::View(view),
+                _ => Place::view(view),
             })
             .collect()
     }
@@ -359,7 +359,7 @@ impl Builder {
     /// The value in memory, nonzero after nonzero.
     pub(super) fn contiguous(&mut self, place: &Place, len: usize) -> View {
         match place {
-            Place::View(view) if view.is_contiguous() => view.clone(),
+            Place::View(view) if view.is_contiguous() => (**view).clone(),
             _ => {
                 let place = self.walkable(place);
                 let view = self.emitter.allocate(len);
@@ -372,7 +372,7 @@ impl Builder {
     /// The value in memory, at least.
     pub(super) fn in_memory(&mut self, place: &Place, len: usize) -> View {
         match place {
-            Place::View(view) => view.clone(),
+            Place::View(view) => (**view).clone(),
             _ => self.contiguous(place, len),
         }
     }
@@ -383,7 +383,7 @@ impl Builder {
             Place::Values(values) if values.len() > 1 => {
                 let view = self.emitter.allocate(values.len());
                 self.emitter.copy(place, &view);
-                Place::View(view)
+                Place::view(view)
             }
             Place::View(view) if !Emitter::can_walk(view) => {
                 let copy = self.emitter.allocate(view.len());
@@ -391,7 +391,7 @@ impl Builder {
                     let v = self.emitter.load(view, &At::constant(k));
                     self.emitter.store(&copy, &At::constant(k), v);
                 }
-                Place::View(copy)
+                Place::view(copy)
             }
             _ => place.clone(),
         }

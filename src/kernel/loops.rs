@@ -36,7 +36,7 @@ impl Builder {
             args.push(match (mode, place) {
                 // Windows look into memory.
                 (Some(ArgMode::Window(_)), Place::Values(values)) if values.len() > 1 => {
-                    Place::View(self.in_memory(&Place::Values(values), graph.nnz(a)))
+                    Place::view(self.in_memory(&Place::Values(values), graph.nnz(a)))
                 }
                 (_, place) => place,
             });
@@ -73,7 +73,7 @@ impl Builder {
         let mut results = states;
         for window in windows {
             results.push(match window {
-                Some(written) => Place::View(written.view),
+                Some(written) => Place::view(written.view),
                 None => reduced.next().unwrap_or(Place::Uniform(0.0)),
             });
         }
@@ -109,7 +109,7 @@ impl Builder {
                     };
                     let n = spec.body.inputs[spec.n_states + k].pattern.nnz();
                     debug_assert_eq!(seen.len(), n);
-                    Place::View(seen)
+                    Place::view(seen)
                 }
                 (_, place) => place.clone(),
             });
@@ -285,7 +285,7 @@ impl Builder {
             .iter()
             .enumerate()
             .map(|(k, memory)| match memory {
-                Some((now, _)) => Place::View(now.clone()),
+                Some((now, _)) => Place::view(now.clone()),
                 None => Place::Values(rest.by_ref().take(state_len(k)).collect()),
             })
             .collect();
@@ -319,7 +319,7 @@ impl Builder {
                 }
             }
             for (now, next) in memory.iter().flatten() {
-                b.emitter.copy(&Place::View(next.clone()), now);
+                b.emitter.copy(&Place::view(next.clone()), now);
             }
             next
         });
@@ -331,7 +331,7 @@ impl Builder {
             .iter()
             .zip(sums)
             .map(|(&(_, _, n), sum)| match sum {
-                Some(view) => Place::View(view),
+                Some(view) => Place::view(view),
                 None => Place::Values(finals.by_ref().take(n).collect()),
             })
             .collect();

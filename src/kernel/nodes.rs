@@ -16,7 +16,7 @@ impl Builder {
         let n = graph.nnz(id);
         let place = match graph.op(id) {
             Op::Const => Some(match graph.as_constant(id) {
-                Some(Constant::Values(values)) => Place::View(self.emitter.data(&values)),
+                Some(Constant::Values(values)) => Place::view(self.emitter.data(&values)),
                 Some(Constant::Uniform(v)) => Place::Uniform(v),
                 None => Place::Uniform(0.0),
             }),
@@ -25,7 +25,7 @@ impl Builder {
                 Some(match (&place, n) {
                     // Scalars are loaded once.
                     (Place::View(_), 1) => {
-                        Place::Values([self.emitter.read(&place, &At::constant(0))].into())
+                        Place::Same(self.emitter.read(&place, &At::constant(0)))
                     }
                     _ => place,
                 })
@@ -37,7 +37,7 @@ impl Builder {
                     .iter()
                     .map(|&a| self.emitter.read(&frame.place(a), &At::constant(0)))
                     .collect();
-                Some(Place::Values([self.emitter.apply(op, &args)].into()))
+                Some(Place::Same(self.emitter.apply(op, &args)))
             }
             Op::Scalar(_) if frame.fused[id.index()] => None,
             Op::Scalar(_) => Some(self.elementwise(frame, id)),
@@ -129,7 +129,7 @@ impl Builder {
         let v = self.fused_value(frame, &group, &At::counter(counter));
         self.emitter.store(&target, &At::counter(counter), v);
         self.emitter.end_loop(counter, &[]);
-        Place::View(target)
+        Place::view(target)
     }
 
     fn reduction(&mut self, frame: &mut Frame, id: NodeId, reduction: Reduction) -> Place {
@@ -173,7 +173,7 @@ impl Builder {
                 let v = self.emitter.load(&view, &At::constant(map.get(0)));
                 Place::Values([v].into())
             }
-            Place::View(view) => Place::View(view.gather(map)),
+            Place::View(view) => Place::view(view.gather(map)),
         }
     }
 
@@ -199,7 +199,7 @@ impl Builder {
                 });
             }
         }
-        Place::View(target)
+        Place::view(target)
     }
 
     fn concat(&mut self, frame: &Frame, id: NodeId) -> Place {
@@ -223,7 +223,7 @@ impl Builder {
             self.emitter.copy(&place, &part);
             start += n;
         }
-        Place::View(target)
+        Place::view(target)
     }
 
     /// Dense products by three loops; sparse ones by a list of the products of nonzeros.
@@ -239,7 +239,7 @@ impl Builder {
         } else {
             self.sparse_product(&va, &vb, &target, pa, pb, pattern);
         }
-        Place::View(target)
+        Place::view(target)
     }
 
     fn dense_product(
@@ -348,7 +348,7 @@ impl Builder {
             .iter()
             .zip(targets)
             .map(|(port, target)| match target {
-                Some(view) => Place::View(view),
+                Some(view) => Place::view(view),
                 None => Place::Values(chosen.by_ref().take(port.pattern.nnz()).collect()),
             })
             .collect();

@@ -15,8 +15,14 @@ pub enum Place {
     Same(Val),
     /// One constant for all nonzeros.
     Uniform(f64),
-    /// In memory.
-    View(View),
+    /// In memory. Boxed, since most places are SSA values.
+    View(Box<View>),
+}
+
+impl Place {
+    pub fn view(view: View) -> Place {
+        Place::View(Box::new(view))
+    }
 }
 
 /// Nonzeros in memory: nonzero `k` is element `select(k)` of what `elements` describes.

@@ -137,7 +137,7 @@ pub(super) fn blocked_into(
             let values = (0..len).map(|k| b.emitter.load(&first, &At::constant(k))).collect();
             Place::Values(values)
         } else {
-            Place::View(first)
+            Place::view(first)
         });
     }
     results
@@ -173,7 +173,7 @@ fn join_blocks(e: &mut Emitter, reduction: Reduction, blocks: &View, len: usize,
         if width % 2 == 1 {
             let last = blocks.gather(&IndexMap::range((width - 1) as usize * len, len));
             let to = blocks.gather(&IndexMap::range(half as usize * len, len));
-            e.copy(&Place::View(last), &to);
+            e.copy(&Place::view(last), &to);
         }
         width = half + width % 2;
     }

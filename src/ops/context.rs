@@ -128,15 +128,17 @@ pub struct Cotangents<'a> {
     /// Newest contribution of each node and direction, a linked list through `entries`.
     heads: Vec<u32>,
     entries: Vec<Contribution>,
+    maps: Vec<IndexMap>,
     multi: FxHashMap<(NodeId, usize, usize), NodeId>,
 }
 
+#[derive(Clone, Copy)]
 struct Contribution {
     next: u32,
     value: NodeId,
-    /// Nonzero `k` of `value` belongs to nonzero `map(k)` of the node; without map `value` is a
-    /// cotangent as a whole.
-    map: Option<IndexMap>,
+    /// Number of the map by which nonzero `k` of `value` belongs to nonzero `map(k)` of the node;
+    /// [`NONE`] where `value` is a cotangent as a whole.
+    map: u32,
 }
 
 const NONE: u32 = u32::MAX;
@@ -149,8 +151,8 @@ impl<'a> Cotangents<'a> {
         active: Vec<bool>,
     ) -> Self {
         let heads = vec![NONE; active.len() * n_directions];
-        let (entries, multi) = (Vec::new(), FxHashMap::default());
-        Cotangents { graph, deriver, active, n_directions, heads, entries, multi }
+        let (entries, maps, multi) = (Vec::new(), Vec::new(), FxHashMap::default());
+        Cotangents { graph, deriver, active, n_directions, heads, entries, maps, multi }
     }
 
     pub fn n_directions(&self) -> usize {
@@ -166,7 +168,7 @@ impl<'a> Cotangents<'a> {
     pub fn add(&mut self, direction: usize, id: NodeId, value: NodeId) {
         if self.graph.nnz(value) > 0 && self.wants(id) {
             debug_assert_eq!(self.graph.shape(value), self.graph.shape(id));
-            self.push(direction, id, value, None);
+            self.push(direction, id, value, NONE);
         }
     }
 
@@ -174,11 +176,12 @@ impl<'a> Cotangents<'a> {
     pub fn add_part(&mut self, direction: usize, id: NodeId, value: NodeId, map: IndexMap) {
         debug_assert_eq!(self.graph.nnz(value), map.len());
         if self.graph.nnz(value) > 0 && self.wants(id) {
-            self.push(direction, id, value, Some(map));
+            self.maps.push(map);
+            self.push(direction, id, value, self.maps.len() as u32 - 1);
         }
     }
 
-    fn push(&mut self, direction: usize, id: NodeId, value: NodeId, map: Option<IndexMap>) {
+    fn push(&mut self, direction: usize, id: NodeId, value: NodeId, map: u32) {
         let head = &mut self.heads[id.index() * self.n_directions + direction];
         let next = std::mem::replace(head, self.entries.len() as u32);
         self.entries.push(Contribution { next, value, map });
@@ -186,19 +189,17 @@ impl<'a> Cotangents<'a> {
 
     /// The sum of all contributions so far, unless structurally zero.
     pub fn get(&mut self, direction: usize, id: NodeId) -> Option<NodeId> {
-        let head = id.index() * self.n_directions + direction;
-        let mut at = *self.heads.get(head)?;
-        if at == NONE {
-            return None;
-        }
+        let head = *self.heads.get(id.index() * self.n_directions + direction)?;
+        let mut at = head;
         let (mut whole, mut parts): (Option<NodeId>, Vec<(NodeId, IndexMap)>) = (None, Vec::new());
         while at != NONE {
-            let Contribution { next, value, map } = &mut self.entries[at as usize];
-            let (value, map) = (*value, map.take());
-            at = *next;
-            match map {
+            let Contribution { next, value, map } = self.entries[at as usize];
+            at = next;
+            match self.maps.get_mut(map as usize) {
                 None => whole = Some(whole.map_or(value, |sum| self.graph.add(value, sum))),
-                Some(map) => parts.push((value, map)),
+                Some(map) => {
+                    parts.push((value, std::mem::replace(map, IndexMap::identity(0))));
+                }
             }
         }
         if !parts.is_empty() {
@@ -207,8 +208,7 @@ impl<'a> Cotangents<'a> {
             whole = Some(whole.map_or(sum, |w| self.graph.add(w, sum)));
         }
         let sum = whole?;
-        self.heads[head] = NONE;
-        self.push(direction, id, sum, None);
+        self.entries[head as usize] = Contribution { next: NONE, value: sum, map: NONE };
         Some(sum)
     }
 

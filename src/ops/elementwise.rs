@@ -13,33 +13,60 @@ use crate::syntax::formula::{Formula, FormulaOp, parse_formula};
 /// Any operation of the table.
 pub struct Elementwise;
 
-/// The partial derivatives of an operation as formulas; `None` where structurally zero.
-fn partials(op: ScalarOp) -> &'static [Option<Formula>] {
-    static ALL: OnceLock<Vec<Vec<Option<Formula>>>> = OnceLock::new();
+/// A step of a partial derivative in postfix order.
+#[derive(Clone, Copy)]
+enum Step {
+    Number(f64),
+    Arg(u8),
+    Result,
+    Apply { op: ScalarOp, n_args: u8 },
+}
+
+/// The partial derivatives of an operation; `None` where structurally zero.
+fn partials(op: ScalarOp) -> &'static [Option<Vec<Step>>] {
+    static ALL: OnceLock<Vec<Vec<Option<Vec<Step>>>>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
         let read = |text: &&str| {
             let formula = parse_formula(text).expect("invariant: the table's formulas parse");
-            (*text != "0").then_some(formula)
+            (*text != "0").then(|| resolve(&formula))
         };
         ScalarOp::ALL.iter().map(|op| op.row().partials.iter().map(read).collect()).collect()
     });
     &all[op as usize]
 }
 
-/// Builds a formula over arguments `args` and the result `y`.
-pub fn instantiate(graph: &mut Graph, formula: &Formula, args: &[NodeId], y: NodeId) -> NodeId {
-    let mut stack: Vec<NodeId> = Vec::new();
-    for op in &formula.ops {
-        let node = match op {
-            FormulaOp::Number(v) => graph.constant(*v),
-            FormulaOp::Arg(k) => args[*k as usize],
-            FormulaOp::Result => y,
-            FormulaOp::Apply { name, n_args } => {
-                let op = ScalarOp::from_name(name).expect("invariant: formulas name rows");
-                let operands = stack.split_off(stack.len() - *n_args as usize);
-                graph.scalar(op, &operands)
+/// Rows of the table in place of their names.
+fn resolve(formula: &Formula) -> Vec<Step> {
+    let step = |op: &FormulaOp| match op {
+        FormulaOp::Number(v) => Step::Number(*v),
+        FormulaOp::Arg(k) => Step::Arg(*k),
+        FormulaOp::Result => Step::Result,
+        FormulaOp::Apply { name, n_args } => Step::Apply {
+            op: ScalarOp::from_name(name).expect("invariant: formulas name rows"),
+            n_args: *n_args,
+        },
+        FormulaOp::Var(_) => unreachable!("invariant: partials have no free variables"),
+    };
+    formula.ops.iter().map(step).collect()
+}
+
+/// Builds a partial derivative over arguments `args` and the result `y`.
+fn instantiate(graph: &mut Graph, steps: &[Step], args: &[NodeId], y: NodeId) -> NodeId {
+    if let [Step::Number(v)] = steps {
+        return graph.constant(*v);
+    }
+    let mut stack: Vec<NodeId> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let node = match *step {
+            Step::Number(v) => graph.constant(v),
+            Step::Arg(k) => args[k as usize],
+            Step::Result => y,
+            Step::Apply { op, n_args } => {
+                let at = stack.len() - n_args as usize;
+                let node = graph.scalar(op, &stack[at..]);
+                stack.truncate(at);
+                node
             }
-            FormulaOp::Var(_) => unreachable!("invariant: partials have no free variables"),
         };
         stack.push(node);
     }
@@ -50,14 +77,12 @@ pub fn instantiate(graph: &mut Graph, formula: &Formula, args: &[NodeId], y: Nod
 /// shape and at most the nonzeros of `y`. `None` where it is structurally zero.
 pub fn partial(graph: &mut Graph, y: NodeId, k: usize) -> Option<NodeId> {
     let Op::Scalar(op) = graph.op(y) else { return None };
-    let formula = partials(op)[k].as_ref()?;
-    let pattern = graph.pattern(y).clone();
-    let mut operands = [NodeId(0); 3];
-    let n_args = graph.args(y).len();
-    operands[..n_args].copy_from_slice(graph.args(y));
-    if pattern.is_dense() {
+    let formula = partials(op)[k].as_deref()?;
+    let (mut operands, n_args) = operands(graph, y);
+    if graph.pattern(y).is_dense() {
         return Some(instantiate(graph, formula, &operands[..n_args], y));
     }
+    let pattern = graph.pattern(y).clone();
     // Formulas such as cos(a) are dense where the result is not: work on the nonzeros alone.
     let column = Pattern::dense(pattern.nnz(), 1);
     let flat = |graph: &mut Graph, x: NodeId| {
@@ -78,6 +103,14 @@ pub fn partial(graph: &mut Graph, y: NodeId, k: usize) -> Option<NodeId> {
     Some(graph.gather(value, IndexMap::identity(column.nnz()), pattern))
 }
 
+/// Arguments of an elementwise node, and how many they are.
+fn operands(graph: &Graph, id: NodeId) -> ([NodeId; 3], usize) {
+    let args = graph.args(id);
+    let mut operands = [NodeId(0); 3];
+    operands[..args.len()].copy_from_slice(args);
+    (operands, args.len())
+}
+
 /// `x`, if 1x1, at every nonzero of `pattern`.
 fn broadcast(graph: &mut Graph, x: NodeId, pattern: &Pattern) -> NodeId {
     if pattern.is_scalar() || !graph.pattern(x).is_scalar() {
@@ -88,12 +121,13 @@ fn broadcast(graph: &mut Graph, x: NodeId, pattern: &Pattern) -> NodeId {
 
 impl Rules for Elementwise {
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
-        let args: Vec<NodeId> = cx.graph.args(id).to_vec();
+        let (args, n_args) = operands(cx.graph, id);
+        let args = &args[..n_args];
         let pattern = cx.graph.pattern(id).clone();
         if cx.graph.op(id) == Op::Scalar(ScalarOp::Select) {
-            return select_tangent(cx, id, &args, &pattern);
+            return select_tangent(cx, id, args, &pattern);
         }
-        let mut slopes: Vec<Option<Option<NodeId>>> = vec![None; args.len()];
+        let mut slopes: [Option<Option<NodeId>>; 3] = [None; 3];
         for d in 0..cx.n_directions() {
             let mut sum: Option<NodeId> = None;
             for (k, &a) in args.iter().enumerate() {
@@ -114,9 +148,10 @@ impl Rules for Elementwise {
     }
 
     fn cotangent(&self, cx: &mut Cotangents, id: NodeId) -> Result<(), MissingDerivative> {
-        let args: Vec<NodeId> = cx.graph.args(id).to_vec();
+        let (args, n_args) = operands(cx.graph, id);
+        let args = &args[..n_args];
         let is_select = cx.graph.op(id) == Op::Scalar(ScalarOp::Select);
-        let mut slopes: Vec<Option<Option<NodeId>>> = vec![None; args.len()];
+        let mut slopes: [Option<Option<NodeId>>; 3] = [None; 3];
         for d in 0..cx.n_directions() {
             let Some(cotangent) = cx.get(d, id) else { continue };
             for (k, &a) in args.iter().enumerate() {
@@ -124,7 +159,7 @@ impl Rules for Elementwise {
                     continue;
                 }
                 let term = if is_select {
-                    let Some(term) = select_share(cx.graph, &args, k, cotangent) else { continue };
+                    let Some(term) = select_share(cx.graph, args, k, cotangent) else { continue };
                     term
                 } else {
                     let slope = *slopes[k].get_or_insert_with(|| partial(cx.graph, id, k));

@@ -24,7 +24,7 @@ use context::{Cotangents, MissingDerivative, Tangents};
 
 pub use dependencies::Dependencies;
 
-pub use elementwise::{instantiate, partial};
+pub use elementwise::partial;
 pub use index::transpose;
 
 /// The rules of one kind of node. No method has a default: a new operation states everything.
