@@ -8,7 +8,7 @@
 use super::arena::{Attr, Graph};
 use super::node::{Constant, NodeId, Op, Payload, Reduction, Values};
 use crate::ops::scalar::ScalarOp;
-use crate::sparsity::{IndexMap, Pattern};
+use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
 
 /// Sums of so large integers are exact, for there are fewer than 2^31 of them.
 const EXACT_TERM: f64 = (1u64 << 22) as f64;
@@ -80,7 +80,7 @@ impl Graph {
             return folded;
         }
         let pattern = self.elementwise_pattern(op, args, (n_rows, n_cols));
-        if pattern.is_zero() {
+        if pattern.is_zero() || !self.admits(n_rows, n_cols, pattern.nnz(), MAX_NUMEL) {
             return self.zero(n_rows, n_cols);
         }
         let mut operands: [NodeId; 3] = [NodeId(0); 3];
@@ -212,6 +212,9 @@ impl Graph {
     /// `a` with every entry a structural nonzero.
     pub fn densify(&mut self, a: NodeId) -> NodeId {
         let (n_rows, n_cols) = self.shape(a);
+        if !self.admits(n_rows, n_cols, self.pattern(a).numel(), MAX_NUMEL) {
+            return self.zero(n_rows, n_cols);
+        }
         self.project(a, &Pattern::dense(n_rows, n_cols))
     }
 

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use super::emit::{At, Emitter, MOST_VALUES};
 use super::ir::{AddrId, Affine, Base, CallInfo, Callee, CheckInfo, Inst, Kernel, Port, Val};
 use super::place::{Place, View};
+use super::polls;
 use crate::graph::{Body, External, Func, Graph, NodeId, Op, visit};
 
 /// Calls of functions with at most so many nodes are emitted in place.
@@ -104,6 +105,7 @@ impl Builder {
             Body::Graph { graph, outputs } => self.outermost(graph, outputs, &inputs, &results),
             Body::External(external) => self.external(external, &inputs, &results),
         }
+        polls::place(&mut self.emitter.kernel);
         self.emitter.kernel
     }
 
@@ -278,6 +280,7 @@ impl Builder {
             })
             .collect();
         inner.inline(func, &inputs, &targets);
+        polls::place(&mut inner.emitter.kernel);
         (inner.emitter.kernel, inner.kernels)
     }
 

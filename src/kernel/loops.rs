@@ -13,9 +13,6 @@ use crate::graph::{ArgMode, LoopSpec, NodeId, Reduction, ResultMode, Window};
 const UNROLL_TRIPS: u64 = 8;
 const UNROLL_NODES: usize = 64;
 
-/// Loops at least so long poll the cancel flag.
-const POLL_TRIPS: u64 = 1 << 16;
-
 /// A result of a loop that windows write.
 struct Written {
     view: View,
@@ -60,7 +57,9 @@ impl Builder {
         let iterations = self.iterations(&spec, &args);
         let short = iterations.constant().filter(|numbers| {
             let n = numbers.end.saturating_sub(numbers.start);
-            n <= UNROLL_TRIPS && spec.body.size().saturating_mul(n as usize) <= UNROLL_NODES
+            // Failures name the iteration.
+            let is_small = n <= UNROLL_TRIPS && !spec.body.may_fail();
+            is_small && spec.body.size().saturating_mul(n as usize) <= UNROLL_NODES
         });
         let (states, reduced) = if let Some(numbers) = short {
             self.unrolled(&spec, &args, &windows, numbers)
@@ -217,8 +216,8 @@ impl Builder {
     ) -> Vec<Place> {
         let reductions = reductions(spec);
         if reductions.is_empty() {
-            let poll = spec.n >= POLL_TRIPS || spec.body.size() > UNROLL_NODES;
-            let (counter, _) = self.emitter.begin_loop(iterations.trip(), poll, &[]);
+            let first = iterations.number(&Affine::default());
+            let (counter, _) = self.emitter.begin_counted(iterations.trip(), first, &[]);
             self.iteration(iterations, &At::counter(counter).0, &[], |b, iteration| {
                 let inputs = b.iteration_inputs(spec, args, iteration);
                 let targets = b.targets(spec, windows, iteration);
@@ -279,7 +278,8 @@ impl Builder {
                 sums.push(Some(view));
             }
         }
-        let (counter, carried) = self.emitter.begin_loop(iterations.trip(), true, &init);
+        let first = iterations.number(&Affine::default());
+        let (counter, carried) = self.emitter.begin_counted(iterations.trip(), first, &init);
         let mut rest = carried.iter().copied();
         let states: Vec<Place> = memory
             .iter()

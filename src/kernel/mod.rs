@@ -8,6 +8,7 @@ pub mod ir;
 mod loops;
 mod nodes;
 mod place;
+mod polls;
 pub mod print;
 mod range;
 mod reduce;

@@ -88,7 +88,7 @@ pub(super) fn blocked_into(
         wanted.iter().map(|w| b.emitter.allocate(w.1 * n_blocks as usize)).collect();
 
     let trip = Trip::Const(n_blocks);
-    let (block, _) = b.emitter.begin_loop(trip, true, &[]);
+    let (block, _) = b.emitter.begin_loop(trip, &[]);
     for (&(reduction, _), partial) in wanted.iter().zip(&partial) {
         b.emitter.fill(partial, beginning(reduction, iterations));
     }
@@ -97,11 +97,13 @@ pub(super) fn blocked_into(
         total: n.div_ceil(LANES),
         used: terms(&[(block, (BLOCK / LANES) as i64)]),
     };
-    let (group, _) = b.emitter.begin_loop(groups, false, &[]);
+    let (group, _) = b.emitter.begin_loop(groups, &[]);
     let start = [(block, BLOCK as i64), (group, LANES as i64)];
     let mut used = iterations.missing();
     used.terms.extend(start);
-    let (lane, _) = b.emitter.begin_loop(Trip::Rest { limit: LANES, total: n, used }, false, &[]);
+    let trip = Trip::Rest { limit: LANES, total: n, used };
+    let first = iterations.number(&terms(&start));
+    let (lane, _) = b.emitter.begin_counted(trip, first, &[]);
     let counted = terms(&[start[0], start[1], (lane, 1)]);
     let onto: Vec<View> = partial
         .iter()
@@ -159,7 +161,7 @@ fn join_blocks(e: &mut Emitter, reduction: Reduction, blocks: &View, len: usize,
     let mut width = n;
     while width > 1 {
         let half = width / 2;
-        let (pair, _) = e.begin_loop(Trip::Const(half), false, &[]);
+        let (pair, _) = e.begin_loop(Trip::Const(half), &[]);
         let left = shifted(blocks, len, &[(pair, 2 * len as i64)]);
         let mut right = left.clone();
         right.index.offset += len as i64;

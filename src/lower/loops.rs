@@ -81,8 +81,11 @@ impl<'a> Lowerer<'a> {
         if reduction.is_none() && self.refuse_changing(&iterations, "this comprehension") {
             return None;
         }
-        let constant = !matches!(reduction, Some(Reduction::Sum | Reduction::Prod));
-        let pieces = self.pieces(iteration, &iterations, &[value], constant);
+        let pieces = match reduction {
+            // Of an extreme all ties have equal shares, also those on both sides of a cut.
+            Some(Reduction::Max | Reduction::Min) => vec![iterations.clone()],
+            _ => self.pieces(iteration, &iterations, &[value], reduction.is_none()),
+        };
         self.n_pieces *= pieces.len();
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in &pieces {
