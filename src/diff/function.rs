@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::dependency::dependency;
+use super::jacobian::{colored, compressed};
 use super::{DiffError, MissingDerivative, forward, reverse};
 use crate::graph::{Func, Graph, NodeId, Port, visit};
+use crate::ops::accumulation::{Entries, EntryPlace};
 use crate::ops::context::{Derived, Deriver, Seeds};
 use crate::sparsity::Pattern;
 
@@ -114,6 +116,64 @@ impl Deriver for Derivation {
         f.derived.put(KEY.to_owned(), all.clone());
         all
     }
+
+    fn entries(&self, f: &Arc<Func>, active: &[bool]) -> Result<Arc<Entries>, MissingDerivative> {
+        memoise(f, format!("entries {active:?}"), || {
+            let mut new = Primal::new(f)?;
+            let inputs: Vec<usize> = (0..active.len()).filter(|&k| active[k]).collect();
+            let targets: Vec<NodeId> = inputs.iter().map(|&k| new.inputs[k]).collect();
+            let y = new.graph.concat(&new.outputs);
+            let found = if new.graph.nnz(y) == 0 {
+                None
+            } else {
+                compressed(&mut new.graph, y, &targets).map_err(|e| missing(e, f))?
+            };
+            let (pattern, column) = match found {
+                Some(found) => (found.pattern, found.column),
+                None => (Pattern::zero(0, 0), new.graph.zero(0, 1)),
+            };
+            let start_of = |ports: &mut dyn Iterator<Item = &Port>| {
+                let mut starts = vec![0];
+                for port in ports {
+                    starts.push(starts[starts.len() - 1] + port.pattern.nnz());
+                }
+                starts
+            };
+            let of_outputs = start_of(&mut f.outputs.iter());
+            let of_inputs = start_of(&mut inputs.iter().map(|&k| &f.inputs[k]));
+            let find = |starts: &[usize], k: usize| {
+                let port = starts.partition_point(|&start| start <= k) - 1;
+                (port, (k - starts[port]) as u32)
+            };
+            let place = |(source, (row, column)): (u32, (usize, usize))| {
+                let ((output, row), (input, column)) =
+                    (find(&of_outputs, row), find(&of_inputs, column));
+                let (output, input) = (output as u32, inputs[input] as u32);
+                EntryPlace { output, row, input, column, source }
+            };
+            let places = (0..).zip(pattern.entries()).map(place).collect();
+            let outputs = vec![("entries".into(), column)];
+            let func = Func::freeze(format!("{}_jac", f.name), &new.graph, new.ports, outputs);
+            Ok(Entries { func, places })
+        })
+    }
+
+    fn colored(
+        &self,
+        graph: &mut Graph,
+        y: NodeId,
+        targets: &[NodeId],
+    ) -> Result<Option<(Pattern, NodeId)>, MissingDerivative> {
+        let name = |graph: &Graph| {
+            let callee = graph.callees(graph.arg(y, 0)).next();
+            callee.map_or_else(|| "loop".into(), |f| f.name.clone())
+        };
+        match colored(graph, y, targets) {
+            Ok(found) => Ok(found.map(|found| (found.pattern, found.column))),
+            Err(DiffError::Missing(e)) => Err(e),
+            Err(DiffError::TooLarge(_)) => Err(MissingDerivative { function: name(graph) }),
+        }
+    }
 }
 
 /// Where an external has no derivative it counts as dense; so does what is too large to follow.
@@ -164,12 +224,12 @@ fn missing(error: DiffError, f: &Arc<Func>) -> MissingDerivative {
     }
 }
 
-fn memoise(
+fn memoise<T: Send + Sync + 'static>(
     f: &Arc<Func>,
     key: String,
-    make: impl FnOnce() -> Result<Derived, MissingDerivative>,
-) -> Result<Arc<Derived>, MissingDerivative> {
-    if let Some(found) = f.derived.get::<Derived>(&key) {
+    make: impl FnOnce() -> Result<T, MissingDerivative>,
+) -> Result<Arc<T>, MissingDerivative> {
+    if let Some(found) = f.derived.get::<T>(&key) {
         return Ok(found);
     }
     let made = Arc::new(make()?);

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::accumulate::{accumulated, has_maps};
 use super::dependency::dependency;
 use super::jacobian::Targets;
 use super::{DiffError, forward, prepared, reverse};
@@ -14,7 +15,7 @@ use crate::sparsity::{HessianPlan, IndexMap, Pattern};
 #[derive(Clone, Debug)]
 pub struct Hessian {
     pub value: NodeId,
-    /// Absent where the Hessian is structurally zero.
+    /// Absent where the Hessian is structurally zero or put together from those of loops.
     pub plan: Option<Arc<HessianPlan>>,
 }
 
@@ -39,6 +40,9 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
     let one = graph.constant(1.0);
     let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
     let gradient = targets.join(graph, wrt, &cotangents);
+    if has_maps(graph, &[gradient], wrt) {
+        return Ok(Hessian { value: accumulated_hessian(graph, gradient, wrt, n)?, plan: None });
+    }
     let rows = dependency(graph, &[gradient], wrt)?.swap_remove(0);
     // The gradient may lack rows; number them by nonzeros of the targets.
     let present: Vec<usize> = graph.pattern(gradient).linear().map(|r| r as usize).collect();
@@ -71,4 +75,31 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
     let full = Pattern::from_linear(n, n, linear);
     let value = graph.gather(stacked, IndexMap::from_table(source), full);
     Ok(Hessian { value, plan: Some(plan) })
+}
+
+/// Hessian from the lower triangle of the Jacobian of the gradient, loop by loop.
+fn accumulated_hessian(
+    graph: &mut Graph,
+    gradient: NodeId,
+    wrt: &[NodeId],
+    n: usize,
+) -> Result<NodeId, DiffError> {
+    let number: Vec<u32> = graph.pattern(gradient).linear().map(|r| r as u32).collect();
+    let lower = |row: u32, column: u32| number[row as usize] >= column;
+    let Some((pattern, column)) = accumulated(graph, gradient, wrt, lower)? else {
+        return Ok(graph.zero(n, n));
+    };
+    let columns = Targets::new(graph, wrt).columns;
+    let mut both: Vec<(u64, u32)> = Vec::with_capacity(2 * pattern.nnz());
+    for ((row, col), k) in pattern.entries().zip(0..) {
+        let (row, col) = (columns[number[row] as usize], columns[col]);
+        both.push((row + col * n as u64, k));
+        if row != col {
+            both.push((col + row * n as u64, k));
+        }
+    }
+    both.sort_unstable();
+    let full = Pattern::from_linear(n, n, both.iter().map(|e| e.0));
+    let source = both.iter().map(|e| e.1).collect();
+    Ok(graph.gather(column, IndexMap::from_table(source), full))
 }

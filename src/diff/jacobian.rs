@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::accumulate::{accumulated, has_maps};
 use super::dependency::dependency;
 use super::{DiffError, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
@@ -16,7 +17,7 @@ use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 #[derive(Clone, Debug)]
 pub struct Jacobian {
     pub value: NodeId,
-    /// Absent where the Jacobian is structurally zero.
+    /// Absent where the Jacobian is structurally zero or put together from those of loops.
     pub plan: Option<Arc<JacobianPlan>>,
 }
 
@@ -39,10 +40,49 @@ fn compressed(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, 
     let n_cols: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
     let n_rows = graph.pattern(y).numel();
     Pattern::check_size(n_rows as u64, 1)?;
-    // Of nonzeros by nonzeros; structural zeros of values and targets have no derivative.
+    let Some(Compressed { pattern, column, plan }) = compressed(graph, y, wrt)? else {
+        return Ok(Jacobian { value: graph.zero(n_rows, n_cols), plan: None });
+    };
+    let rows: Vec<u64> = graph.pattern(y).linear().collect();
+    let columns = Targets::new(graph, wrt).columns;
+    let linear = pattern.entries().map(|(row, col)| rows[row] + columns[col] * n_rows as u64);
+    let whole = Pattern::from_linear(n_rows, n_cols, linear);
+    let value = graph.gather(column, IndexMap::identity(whole.nnz()), whole);
+    Ok(Jacobian { value, plan })
+}
+
+/// A Jacobian of nonzeros by nonzeros: structural zeros of values and targets have no derivative.
+pub(super) struct Compressed {
+    pub pattern: Pattern,
+    /// Its nonzeros as a dense column.
+    pub column: NodeId,
+    /// Absent where the derivatives of loops were put together instead.
+    pub plan: Option<Arc<JacobianPlan>>,
+}
+
+/// Jacobian of `y`, `None` where it is structurally zero: put together from the local derivatives
+/// of loops, where there are some, else by coloring.
+pub(super) fn compressed(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+) -> Result<Option<Compressed>, DiffError> {
+    if graph.nnz(y) > 1 && has_maps(graph, &[y], wrt) {
+        let found = accumulated(graph, y, wrt, |_, _| true)?;
+        return Ok(found.map(|(pattern, column)| Compressed { pattern, column, plan: None }));
+    }
+    colored(graph, y, wrt)
+}
+
+/// [`compressed`] from directional derivatives by coloring.
+pub(super) fn colored(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+) -> Result<Option<Compressed>, DiffError> {
     let compressed = dependency(graph, &[y], wrt)?.swap_remove(0).to_pattern()?;
     if compressed.is_zero() {
-        return Ok(Jacobian { value: graph.zero(n_rows, n_cols), plan: None });
+        return Ok(None);
     }
     let plan = Arc::new(JacobianPlan::new(&compressed));
     let targets = Targets::new(graph, wrt);
@@ -64,7 +104,6 @@ fn compressed(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, 
         }
     };
     let y_pattern = graph.pattern(y).clone();
-    let y_rows: Vec<u64> = y_pattern.linear().collect();
     // Position of each nonzero of each directional derivative, by its nonzero number in `y`, or
     // in the targets one after the other.
     let slots: Vec<FxHashMap<u32, u32>> = derivatives
@@ -78,19 +117,21 @@ fn compressed(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, 
     for &d in &derivatives {
         starts.push(starts[starts.len() - 1] + graph.nnz(d) as u32);
     }
-    let (mut linear, mut source) = (Vec::new(), Vec::new());
-    for ((row, col), read) in compressed.entries().zip(plan.reads()) {
+    let (mut keep, mut source) = (Vec::new(), Vec::new());
+    for (k, read) in plan.reads().enumerate() {
         let group = read.group as usize;
         // A predicted nonzero that folded away is structurally zero after all.
         if let Some(slot) = slots[group].get(&read.index) {
-            linear.push(y_rows[row] + targets.columns[col] * n_rows as u64);
+            keep.push(k as u32);
             source.push(starts[group] + slot);
         }
     }
+    if keep.is_empty() {
+        return Ok(None);
+    }
     let stacked = graph.concat(&derivatives);
-    let pattern = Pattern::from_linear(n_rows, n_cols, linear);
-    let value = graph.gather(stacked, IndexMap::from_table(source), pattern);
-    Ok(Jacobian { value, plan: Some(plan) })
+    let column = graph.gather(stacked, IndexMap::from_table(source), Pattern::dense(keep.len(), 1));
+    Ok(Some(Compressed { pattern: compressed.select(&keep), column, plan: Some(plan) }))
 }
 
 /// For each nonzero of `inner` its number in `outer` and its position in `inner`.

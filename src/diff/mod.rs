@@ -7,6 +7,7 @@
 //!
 //! Griewank & Walther, "Evaluating Derivatives", 2nd ed., chapters 3 (modes) and 8 (coloring).
 
+mod accumulate;
 mod dependency;
 mod forward;
 mod function;

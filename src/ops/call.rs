@@ -2,6 +2,7 @@
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::Accumulation;
 use super::context::{Cotangents, Derived, MissingDerivative, Seeds, Tangents};
 use crate::graph::{NodeId, Op, Payload};
 
@@ -40,6 +41,20 @@ impl Rules for Call {
         let rows = of.iter().map(|by_input| cx.compose(&args, by_input)).collect();
         cx.set_results(id, rows);
         debug_assert_eq!(cx.graph.op(id), Op::Call);
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let Some(f) = cx.graph.callee(id).cloned() else { return Ok(()) };
+        if f.jvp.is_some() || f.graph().is_none() {
+            let patterns = f.outputs.iter().map(|p| p.pattern.clone()).collect();
+            return cx.set_from_directions(id, patterns);
+        }
+        let args: Vec<NodeId> = cx.graph.args(id).to_vec();
+        let active: Vec<bool> = args.iter().map(|&a| cx.is_active(a)).collect();
+        let entries = cx.deriver.entries(&f, &active)?;
+        let column = cx.graph.call(&entries.func, &args)[0];
+        cx.set_from_entries(id, &args, &f.outputs, &entries.places, column);
+        Ok(())
     }
 }
 

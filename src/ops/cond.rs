@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::{Accumulation, join_entries};
 use super::call::{add_picked, seeds_of, tangent_arguments};
 use super::context::{Cotangents, Derived, MissingDerivative, Tangents};
 use crate::graph::{Func, Graph, NodeId, Payload, Source};
@@ -116,6 +117,19 @@ impl Rules for Cond {
             })
             .collect();
         cx.set_results(id, rows);
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let Some((then, otherwise)) = branches(cx.graph, id) else { return Ok(()) };
+        let (condition, args) = (cx.graph.arg(id, 0), cx.graph.args(id)[1..].to_vec());
+        let active: Vec<bool> = args.iter().map(|&a| cx.is_active(a)).collect();
+        let outputs = then.outputs.clone();
+        let then = cx.deriver.entries(&then, &active)?;
+        let otherwise = cx.deriver.entries(&otherwise, &active)?;
+        let Some([then, otherwise]) = join_entries(&then, &otherwise) else { return Ok(()) };
+        let column = cx.graph.cond(condition, &then.func, &otherwise.func, &args)[0];
+        cx.set_from_entries(id, &args, &outputs, &then.places, column);
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::accumulation::Entries;
 use crate::graph::{Func, Graph, NodeId};
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -56,6 +57,19 @@ pub trait Deriver {
     /// For each output, for each input: which nonzeros depend on which (nonzeros of the output by
     /// nonzeros of the input).
     fn dependency(&self, f: &Arc<Func>) -> Arc<Vec<Vec<Pattern>>>;
+
+    /// The structural nonzeros of the derivatives of all outputs of `f` by its `active` inputs.
+    fn entries(&self, f: &Arc<Func>, active: &[bool]) -> Result<Arc<Entries>, MissingDerivative>;
+
+    /// Jacobian of the nonzeros of `y` by those of the targets, which follow one another, from
+    /// directional derivatives: its pattern and the column of its nonzeros. `None` where it is
+    /// structurally zero.
+    fn colored(
+        &self,
+        graph: &mut Graph,
+        y: NodeId,
+        targets: &[NodeId],
+    ) -> Result<Option<(Pattern, NodeId)>, MissingDerivative>;
 }
 
 const ABSENT: NodeId = NodeId(u32::MAX);

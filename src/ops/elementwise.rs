@@ -4,9 +4,11 @@ use std::sync::OnceLock;
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::{Accumulation, Partials};
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::scalar::ScalarOp;
 use crate::graph::{Graph, NodeId, Op, Reduction};
+use crate::sparsity::adjacency::Lists;
 use crate::sparsity::{IndexMap, Pattern};
 use crate::syntax::formula::{Formula, FormulaOp, parse_formula};
 
@@ -190,6 +192,39 @@ impl Rules for Elementwise {
             .map(|(&a, _)| a)
             .collect();
         cx.set_union(id, n, &depends);
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let (args, n_args) = operands(cx.graph, id);
+        let n = cx.graph.nnz(id);
+        if cx.graph.op(id) == Op::Scalar(ScalarOp::Select) {
+            let sides = [args[1], args[2]].map(|a| cx.get(a).cloned());
+            if sides.iter().any(Option::is_some) {
+                let rows = cx.choose(n, args[0], sides);
+                cx.set(id, rows);
+            }
+            return Ok(());
+        }
+        let pattern = cx.graph.pattern(id).clone();
+        let mut parts = Vec::new();
+        for (k, &a) in args[..n_args].iter().enumerate() {
+            let Some(rows) = cx.get(a).cloned() else { continue };
+            let Some(slope) = partial(cx.graph, id, k) else { continue };
+            let scalar = cx.graph.pattern(slope).is_scalar();
+            let slope = if scalar { slope } else { cx.graph.project(slope, &pattern) };
+            let of_rows = |same: bool| (0..n as u32).map(move |r| if same { 0 } else { r });
+            let columns = of_rows(rows.columns.len() == 1);
+            let one = cx.graph.as_uniform(slope) == Some(1.0);
+            let partials = Partials {
+                columns: Lists::by_key(n, (0..).zip(columns)),
+                sources: of_rows(scalar).collect(),
+                values: (!one).then(|| cx.node_values(slope)),
+            };
+            parts.push((partials, rows));
+        }
+        let rows = cx.chain(n, &parts);
+        cx.set(id, rows);
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::Accumulation;
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, Pattern};
@@ -109,6 +110,14 @@ impl Rules for Gather {
             cx.set_gather(id, cx.graph.arg(id, 0), &map);
         }
     }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        if let Some(map) = cx.graph.map(id) {
+            let columns = (0..).zip(map.iter().map(|k| k as u32)).collect();
+            cx.set_selected(id, vec![(cx.graph.arg(id, 0), columns)]);
+        }
+        Ok(())
+    }
 }
 
 impl Rules for Scatter {
@@ -150,6 +159,14 @@ impl Rules for Scatter {
             let map = map.clone();
             cx.set_scatter(id, cx.graph.arg(id, 0), &map);
         }
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        if let Some(map) = cx.graph.map(id) {
+            let columns = map.iter().map(|k| k as u32).zip(0..).collect();
+            cx.set_selected(id, vec![(cx.graph.arg(id, 0), columns)]);
+        }
+        Ok(())
     }
 }
 
@@ -215,5 +232,17 @@ impl Rules for Concat {
     fn dependency(&self, cx: &mut Dependencies, id: NodeId) {
         let args: Vec<NodeId> = cx.graph.args(id).to_vec();
         cx.set_concat(id, &args);
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let mut start = 0;
+        let mut parts = Vec::new();
+        for &a in cx.graph.args(id) {
+            let n = cx.graph.nnz(a) as u32;
+            parts.push((a, (start..start + n).zip(0..).collect()));
+            start += n;
+        }
+        cx.set_selected(id, parts);
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::Accumulation;
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use crate::graph::NodeId;
 
@@ -18,6 +19,10 @@ impl Rules for Leaf {
     }
 
     fn dependency(&self, _cx: &mut Dependencies, _id: NodeId) {}
+
+    fn jacobian(&self, _cx: &mut Accumulation, _id: NodeId) -> Result<(), MissingDerivative> {
+        Ok(())
+    }
 }
 
 /// The identity.
@@ -48,6 +53,12 @@ impl Rules for Mark {
         let rows = cx.get(cx.graph.arg(id, 0));
         cx.set(id, rows);
     }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let rows = cx.get(cx.graph.arg(id, 0)).cloned();
+        cx.set(id, rows);
+        Ok(())
+    }
 }
 
 /// Result `k` of a call, loop or conditional, whose own rules do the work.
@@ -77,5 +88,11 @@ impl Rules for ResultOf {
     fn dependency(&self, cx: &mut Dependencies, id: NodeId) {
         let rows = cx.result(cx.graph.arg(id, 0), cx.graph.number(id));
         cx.set(id, rows);
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let rows = cx.result(cx.graph.arg(id, 0), cx.graph.number(id));
+        cx.set(id, rows);
+        Ok(())
     }
 }

@@ -1,12 +1,31 @@
 //! Matrix products.
 
 use super::Dependencies;
+use super::accumulation::{Accumulation, Partials};
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::{Rules, transpose};
-use crate::graph::NodeId;
+use crate::graph::{Graph, NodeId};
+use crate::sparsity::adjacency::Lists;
 
 /// The entries of `A * B` in the node's pattern.
 pub struct MatMul;
+
+/// For each nonzero (i, j) of a product the nonzeros A(i, l) and B(l, j) for the common l.
+fn terms(graph: &Graph, id: NodeId) -> Vec<Vec<(u32, u32)>> {
+    let (pa, pb) = (graph.pattern(graph.arg(id, 0)), graph.pattern(graph.arg(id, 1)));
+    let mut terms: Vec<Vec<(u32, u32)>> = Vec::with_capacity(graph.nnz(id));
+    for (i, j) in graph.pattern(id).entries() {
+        let mut of = Vec::new();
+        for kb in pb.column(j) {
+            let l = pb.row_of(kb, j);
+            if let Some(ka) = pa.find(i, l) {
+                of.push((ka as u32, kb as u32));
+            }
+        }
+        terms.push(of);
+    }
+    terms
+}
 
 impl Rules for MatMul {
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
@@ -48,19 +67,28 @@ impl Rules for MatMul {
 
     fn dependency(&self, cx: &mut Dependencies, id: NodeId) {
         let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
-        let (pa, pb) = (cx.graph.pattern(a).clone(), cx.graph.pattern(b).clone());
-        // Entry (i, j) depends on what A(i, l) and B(l, j) depend on, for the common l.
-        let mut terms: Vec<Vec<(u32, u32)>> = Vec::with_capacity(cx.graph.nnz(id));
-        for (i, j) in cx.graph.pattern(id).entries() {
-            let mut of = Vec::new();
-            for kb in pb.column(j) {
-                let l = pb.row_of(kb, j);
-                if let Some(ka) = pa.find(i, l) {
-                    of.push((ka as u32, kb as u32));
-                }
-            }
-            terms.push(of);
-        }
+        let terms = terms(cx.graph, id);
         cx.set_bilinear(id, a, b, &terms);
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let (a, b) = (cx.graph.arg(id, 0), cx.graph.arg(id, 1));
+        let terms = terms(cx.graph, id);
+        let n = terms.len();
+        let mut parts = Vec::new();
+        for (of, other, swap) in [(a, b, false), (b, a, true)] {
+            let Some(rows) = cx.get(of).cloned() else { continue };
+            let pairs = terms.iter().zip(0u32..).flat_map(|(list, i)| {
+                list.iter().map(move |&(ka, kb)| (i, if swap { kb } else { ka }))
+            });
+            let columns = Lists::by_key(n, pairs);
+            let sources = terms.iter().flatten().map(|&(ka, kb)| if swap { ka } else { kb });
+            let sources = sources.collect();
+            let values = Some(cx.node_values(other));
+            parts.push((Partials { columns, sources, values }, rows));
+        }
+        let rows = cx.chain(n, &parts);
+        cx.set(id, rows);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! What an operation means for derivatives and dependencies stands with the operation; the
 //! drivers that walk the graph are in `diff`, how values become kernels in `kernel`.
 
+pub mod accumulation;
 pub mod context;
 pub mod math;
 pub mod matrix;
@@ -20,6 +21,7 @@ mod repeat;
 mod surrogate;
 
 use crate::graph::{NodeId, Op};
+use accumulation::Accumulation;
 use context::{Cotangents, MissingDerivative, Tangents};
 
 pub use dependencies::Dependencies;
@@ -37,6 +39,9 @@ pub trait Rules: Sync {
 
     /// Sets on which seeds the nonzeros of node `id` depend, from those of its arguments.
     fn dependency(&self, cx: &mut Dependencies, id: NodeId);
+
+    /// Sets the Jacobian of node `id` from those of its arguments.
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative>;
 }
 
 /// The rules of an operation.

@@ -2,11 +2,13 @@
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::{Accumulation, Partials};
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::scalar::ScalarOp;
 use super::surrogate;
 use crate::graph::{Graph, NodeId, Op, Reduction};
 use crate::sparsity::IndexMap;
+use crate::sparsity::adjacency::Lists;
 
 /// Sum, product, maximum or minimum.
 pub struct Reduce;
@@ -102,5 +104,29 @@ impl Rules for Reduce {
 
     fn dependency(&self, cx: &mut Dependencies, id: NodeId) {
         cx.set_all(id, cx.graph.arg(id, 0));
+    }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let x = cx.graph.arg(id, 0);
+        let Some(rows) = cx.get(x).cloned() else { return Ok(()) };
+        let n = cx.graph.nnz(x) as u32;
+        let slope = match reduction(cx.graph, id) {
+            Reduction::Sum => None,
+            Reduction::Prod => Some(surrogate::product_of_others(cx.graph, x)),
+            Reduction::Max | Reduction::Min => {
+                let (hit, count) = attained(cx.graph, x, id);
+                Some(cx.graph.div(hit, count))
+            }
+        };
+        let pattern = cx.graph.pattern(x).clone();
+        let slope = slope.map(|s| cx.graph.project(s, &pattern));
+        let partials = Partials {
+            columns: Lists::by_key(1, (0..n).map(|k| (0, k))),
+            sources: (0..n).collect(),
+            values: slope.map(|s| cx.node_values(s)),
+        };
+        let rows = cx.chain(1, &[(partials, rows)]);
+        cx.set(id, rows);
+        Ok(())
     }
 }

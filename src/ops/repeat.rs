@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Dependencies;
 use super::Rules;
+use super::accumulation::{Accumulation, EntryPlace, Partials, partials_of, split_entries};
 use super::context::{Cotangents, Derived, MissingDerivative, Seeds, Tangents};
 use super::surrogate::{self, Summing};
 use crate::graph::{ArgMode, LoopSpec, NodeId, Payload, Reduction, ResultMode, Source, Window};
@@ -303,6 +304,77 @@ impl Rules for Repeat {
         };
         cx.set_results(id, rows);
     }
+
+    fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
+        let Some(spec) = cx.graph.loop_spec(id).cloned() else { return Ok(()) };
+        let sums = |mode: &ResultMode| {
+            matches!(mode, ResultMode::Window(_) | ResultMode::Reduce(Reduction::Sum))
+        };
+        if spec.n_states == 0 && spec.results.iter().all(sums) {
+            map_jacobian(cx, &spec, id)
+        } else {
+            cx.set_from_directions(id, spec.result_patterns().cloned().collect())
+        }
+    }
+}
+
+/// Jacobian of a map: one loop of the local derivatives of the body.
+fn map_jacobian(
+    cx: &mut Accumulation,
+    spec: &Arc<LoopSpec>,
+    id: NodeId,
+) -> Result<(), MissingDerivative> {
+    let args: Vec<NodeId> = cx.graph.args(id).to_vec();
+    let active: Vec<bool> = args.iter().map(|&a| cx.is_active(a)).collect();
+    let entries = cx.deriver.entries(&spec.body, &active)?;
+    // What every iteration adds to the same derivative is summed in the loop.
+    let is_reduced = |p: &EntryPlace| {
+        matches!(spec.results[p.output as usize], ResultMode::Reduce(_))
+            && matches!(spec.args[p.input as usize], ArgMode::Broadcast)
+    };
+    let Some((body, stacked, reduced)) = split_entries(&entries, is_reduced) else {
+        return Ok(());
+    };
+    let n_stacked = stacked.len() as u32;
+    let values = cx.loop_values(body, spec.n, spec.args.clone(), args.clone());
+    let mut all = Vec::new();
+    for (r, mode) in spec.results.iter().enumerate() {
+        let n_rows = spec.patterns[r].nnz();
+        let mut parts = Vec::new();
+        for (k, arg_mode) in spec.args.iter().enumerate() {
+            let Some(rows) = cx.get(args[k]).cloned() else { continue };
+            let both = (mode, arg_mode);
+            if let (ResultMode::Reduce(_), ArgMode::Broadcast) = both {
+                parts.push((partials_of(&reduced, r, k, n_rows, values[1]), rows));
+                continue;
+            }
+            let own = partials_of(&stacked, r, k, spec.body.outputs[r].pattern.nnz(), values[0]);
+            let local: Vec<(u32, u32, u32)> = (0..own.columns.len() as u32)
+                .flat_map(|j| {
+                    let inside = own.columns.range(j).zip(own.columns.of(j));
+                    inside.map(move |(at, &c)| (j, c, at))
+                })
+                .map(|(j, c, at)| (j, c, own.sources[at]))
+                .collect();
+            let row = |i: u64, j: u32| match mode {
+                ResultMode::Window(w) => w.index(i, j as usize) as u32,
+                ResultMode::Reduce(_) => j,
+            };
+            let column = |i: u64, c: u32| match arg_mode {
+                ArgMode::Window(w) => w.index(i, c as usize) as u32,
+                _ => c,
+            };
+            let over = || (0..spec.n).flat_map(|i| local.iter().map(move |e| (i, e)));
+            let columns = Lists::by_key(n_rows, over().map(|(i, e)| (row(i, e.0), column(i, e.1))));
+            let lane = |i: u64, e: &(u32, u32, u32)| i as u32 * n_stacked + e.2;
+            let sources = Lists::by_key(n_rows, over().map(|(i, e)| (row(i, e.0), lane(i, e))));
+            let (_, sources) = sources.into_parts();
+            parts.push((Partials { columns, sources, values: Some(values[0]) }, rows));
+        }
+        all.push(cx.chain(n_rows, &parts));
+    }
+    cx.set_results(id, all);
+    Ok(())
 }
 
 /// The summing form of a loop whose extremes and products have tangents to push.

@@ -36,6 +36,13 @@ impl Lists {
         Lists { ptr, idx }
     }
 
+    /// From offsets, one more than lists, and the values of all lists; the inverse of
+    /// [`Lists::into_parts`].
+    pub fn from_parts(ptr: Vec<u32>, idx: Vec<u32>) -> Lists {
+        debug_assert_eq!(ptr.last().copied(), Some(idx.len() as u32));
+        Lists { ptr, idx }
+    }
+
     /// Number of lists.
     pub fn len(&self) -> usize {
         self.ptr.len() - 1

@@ -12,6 +12,7 @@ use cranelift_codegen::ir::{
     InstBuilder, MemFlagsData, Signature, UserExternalName, Value,
 };
 use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use rustc_hash::FxHashMap;
 
 use super::Unit;
@@ -118,10 +119,8 @@ pub(super) fn translate(
 ) -> bool {
     cache.begin(unit);
     func.signature = signature(call_conv);
-    let entry = func.dfg.make_block();
-    let params: Vec<Value> = (0..5).map(|_| func.dfg.append_block_param(entry, I64)).collect();
-    let mut cur = FuncCursor::new(func);
-    cur.insert_block(entry);
+    let (entry, params) = prologue(func);
+    let cur = FuncCursor::new(func).at_bottom(entry);
     let mut translator = Translator {
         cur,
         unit,
@@ -152,6 +151,18 @@ pub(super) fn translate(
     let ok = translator.cur.ins().iconst(I32, Status::Ok as i64);
     translator.cur.ins().return_(&[ok]);
     !translator.invalid
+}
+
+/// The entry block with the function's parameters. What follows is written with a cursor: values
+/// are in SSA form already, and the frontend cannot insert before a jump that is there.
+fn prologue(func: &mut Function) -> (Block, Vec<Value>) {
+    let mut context = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(func, &mut context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.ensure_inserted_block();
+    (entry, builder.block_params(entry).to_vec())
 }
 
 impl Cache {

@@ -1,0 +1,120 @@
+//! Sparse Jacobians by structure: sparse matrices of expressions go through the graph, loops stay
+//! loops. See [`crate::ops::accumulation`].
+
+use std::sync::Arc;
+
+use super::DiffError;
+use super::function::Derivation;
+use crate::graph::{Func, Graph, NodeId, Op, visit};
+use crate::ops::accumulation::Accumulation;
+use crate::ops::rules;
+use crate::sparsity::Pattern;
+use crate::sparsity::adjacency::Lists;
+
+/// Loops of fewer iterations are no reason to accumulate.
+const FEWEST_ITERATIONS: u64 = 8;
+
+/// Whether some value that `roots` need depends on `wrt` through a loop without state.
+pub(super) fn has_maps(graph: &Graph, roots: &[NodeId], wrt: &[NodeId]) -> bool {
+    let order = visit::reachable(graph, roots);
+    let mut active = vec![false; graph.len()];
+    for x in wrt {
+        active[x.index()] = true;
+    }
+    for &id in &order {
+        if active[id.index()] {
+            continue;
+        }
+        active[id.index()] = graph.args(id).iter().any(|a| active[a.index()]);
+        if active[id.index()] && is_map(graph, id) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A loop without state, or a call of a function with one.
+fn is_map(graph: &Graph, id: NodeId) -> bool {
+    match graph.op(id) {
+        Op::Loop => graph
+            .loop_spec(id)
+            .is_some_and(|spec| spec.n_states == 0 && spec.n >= FEWEST_ITERATIONS),
+        Op::Call | Op::Cond => graph.callees(id).any(contains_map),
+        _ => false,
+    }
+}
+
+fn contains_map(f: &Arc<Func>) -> bool {
+    const KEY: &str = "maps";
+    if let Some(found) = f.derived.get::<bool>(KEY) {
+        return *found;
+    }
+    let found = match f.graph() {
+        Some((graph, outputs)) if f.jvp.is_none() => {
+            visit::reachable(graph, outputs).into_iter().any(|id| is_map(graph, id))
+        }
+        _ => false,
+    };
+    f.derived.put(KEY.to_owned(), Arc::new(found));
+    found
+}
+
+/// Jacobian of the nonzeros of `y` by those of the targets, which follow one another: the entries
+/// that `keep` (row, column) wants, as a pattern and the column of its nonzeros. `None` where it
+/// is structurally zero.
+pub(super) fn accumulated(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+    keep: impl Fn(u32, u32) -> bool,
+) -> Result<Option<(Pattern, NodeId)>, DiffError> {
+    let n_columns: usize = wrt.iter().map(|&x| graph.nnz(x)).sum();
+    let n_rows = graph.nnz(y);
+    let order = visit::reachable(graph, &[y]);
+    let mut uses = visit::use_counts(graph, &order, &[y]);
+    let mut is_target = vec![false; graph.len()];
+    let deriver = Derivation;
+    let mut cx = Accumulation::new(graph, &deriver, n_columns);
+    let mut first = 0;
+    for &x in wrt {
+        is_target[x.index()] = true;
+        cx.set_target(x, first);
+        first += cx.graph.nnz(x);
+    }
+    for id in order {
+        if is_target[id.index()] {
+            continue;
+        }
+        let args = cx.graph.args(id).to_vec();
+        if args.iter().any(|&a| cx.is_active(a)) || cx.graph.op(id) == Op::Result {
+            rules(cx.graph.op(id)).jacobian(&mut cx, id)?;
+        }
+        for a in args {
+            uses[a.index()] -= 1;
+            if uses[a.index()] == 0 {
+                cx.release(a);
+            }
+        }
+    }
+    if let Some(error) = cx.error() {
+        return Err(error.clone().into());
+    }
+    let Some(rows) = cx.get(y).cloned() else { return Ok(None) };
+    let entries = (0..n_rows as u32).flat_map(|row| {
+        let inside = rows.columns.range(row);
+        rows.columns.of(row).iter().zip(inside).map(move |(&column, at)| (row, column, at as u32))
+    });
+    let entries = entries.filter(|&(row, column, _)| keep(row, column));
+    let of_columns =
+        Lists::by_key(n_columns, entries.clone().map(|(row, column, _)| (column, row)));
+    let wanted = Lists::by_key(n_columns, entries.map(|(_, column, at)| (column, at)));
+    if wanted.n_entries() == 0 {
+        return Ok(None);
+    }
+    let (colptr, row_idx) = of_columns.into_parts();
+    let pattern = Pattern::from_csc(n_rows, n_columns, colptr, row_idx)?;
+    let (_, wanted) = wanted.into_parts();
+    let column = cx.make(&rows, &wanted);
+    let column = graph.densify(column);
+    Ok(Some((pattern, column)))
+}

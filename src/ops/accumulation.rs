@@ -1,0 +1,379 @@
+//! Jacobians accumulated through a graph: each active value has a sparse matrix of expressions,
+//! its rows the value's nonzeros, its columns those of what the derivative is taken by.
+//!
+//! The chain rule adds products of such matrices (Griewank & Walther, "Evaluating Derivatives",
+//! 2nd ed., section 10.1, forward accumulation). Loops stay loops: the local derivatives of all
+//! iterations are the results of one loop. The walk forward only finds patterns and says how
+//! entries come about; expressions are made at the end, for the entries that are wanted.
+
+mod emission;
+mod entries;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::context::{Deriver, MissingDerivative};
+use crate::graph::{ArgMode, Func, Graph, NodeId, Port};
+use crate::sparsity::adjacency::Lists;
+use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern, PatternError};
+use emission::Emission;
+
+pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
+
+/// The Jacobian of a value: columns of each row, increasing, and the values of the entries.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub columns: Lists,
+    /// `None` where all entries are 1.
+    values: Option<ValuesId>,
+}
+
+/// Derivatives of the nonzeros of a node by those of one of its arguments.
+#[derive(Clone, Debug)]
+pub struct Partials {
+    /// For each nonzero of the node the nonzeros of the argument; may repeat.
+    pub columns: Lists,
+    /// For each of those the number of its value in `values`.
+    pub sources: Vec<u32>,
+    /// `None` where all are 1.
+    pub values: Option<ValuesId>,
+}
+
+/// Values of entries, made when they are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValuesId(u32);
+
+/// How values of entries come about.
+enum Values {
+    /// The nonzeros of a node.
+    Node(NodeId),
+    /// Lanes of a loop, see [`Lanes`].
+    Lanes { of: usize, reduced: bool },
+    /// Sums of products.
+    Sums { n: usize, terms: Vec<Terms> },
+    /// `condition[rows] ? then : otherwise`, for entries present in the one, the other or both.
+    Choice { condition: NodeId, rows: Vec<u32>, sides: [Side; 2] },
+}
+
+/// One operand of a choice: for each entry its number among the values, or [`ABSENT`].
+struct Side {
+    values: Option<ValuesId>,
+    sources: Vec<u32>,
+}
+
+const ABSENT: u32 = u32::MAX;
+
+/// Products `left[left_source] * right[right_source]`, each added to entry `target`.
+struct Terms {
+    left: Option<ValuesId>,
+    left_source: Vec<u32>,
+    right: Option<ValuesId>,
+    right_source: Vec<u32>,
+    target: Vec<u32>,
+}
+
+/// A loop whose body gives local derivatives: output 0 those that are stacked, iteration by
+/// iteration, output 1 those that are summed over all iterations.
+struct Lanes {
+    body: Arc<Func>,
+    n: u64,
+    modes: Vec<ArgMode>,
+    args: Vec<NodeId>,
+    n_stacked: usize,
+    n_reduced: usize,
+}
+
+/// Jacobians of nodes while a graph is walked.
+pub struct Accumulation<'a> {
+    pub graph: &'a mut Graph,
+    pub deriver: &'a dyn Deriver,
+    n_columns: usize,
+    rows: Vec<Option<Rows>>,
+    multi: FxHashMap<NodeId, Vec<Option<Rows>>>,
+    values: Vec<Values>,
+    lanes: Vec<Lanes>,
+    error: Option<PatternError>,
+}
+
+impl<'a> Accumulation<'a> {
+    pub fn new(graph: &'a mut Graph, deriver: &'a dyn Deriver, n_columns: usize) -> Self {
+        let rows = vec![None; graph.len()];
+        Accumulation {
+            graph,
+            deriver,
+            n_columns,
+            rows,
+            multi: FxHashMap::default(),
+            values: Vec::new(),
+            lanes: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// The first failure: more entries than the largest pattern has.
+    pub fn error(&self) -> Option<&PatternError> {
+        self.error.as_ref()
+    }
+
+    pub fn is_active(&self, id: NodeId) -> bool {
+        self.rows.get(id.index()).is_some_and(Option::is_some)
+    }
+
+    pub fn get(&self, id: NodeId) -> Option<&Rows> {
+        self.rows.get(id.index())?.as_ref()
+    }
+
+    pub fn set(&mut self, id: NodeId, rows: Option<Rows>) {
+        self.rows[id.index()] = rows.filter(|r| r.columns.n_entries() > 0);
+    }
+
+    /// Makes node `id` a target: its nonzeros are the columns from `first` on.
+    pub fn set_target(&mut self, id: NodeId, first: usize) {
+        let n = self.graph.nnz(id);
+        let own = (0..n as u32).map(|k| (k, first as u32 + k));
+        self.set(id, Some(Rows { columns: Lists::by_key(n, own), values: None }));
+    }
+
+    /// Forgets the Jacobian of a node that nothing needs any more.
+    pub fn release(&mut self, id: NodeId) {
+        self.rows[id.index()] = None;
+        self.multi.remove(&id);
+    }
+
+    /// Jacobians of the results of a call, loop or conditional.
+    pub fn set_results(&mut self, id: NodeId, rows: Vec<Option<Rows>>) {
+        self.multi.insert(id, rows);
+    }
+
+    pub fn result(&self, id: NodeId, k: usize) -> Option<Rows> {
+        self.multi.get(&id)?.get(k)?.clone()
+    }
+
+    /// The nonzeros of a node as values of entries.
+    pub fn node_values(&mut self, node: NodeId) -> ValuesId {
+        self.push(Values::Node(node))
+    }
+
+    fn push(&mut self, values: Values) -> ValuesId {
+        self.values.push(values);
+        ValuesId(self.values.len() as u32 - 1)
+    }
+
+    /// Jacobian of a value with `n` nonzeros: the sum over its arguments of partial derivatives
+    /// times the Jacobian of the argument.
+    pub fn chain(&mut self, n: usize, parts: &[(Partials, Rows)]) -> Option<Rows> {
+        let mut terms: Vec<Terms> = parts
+            .iter()
+            .map(|(partials, rows)| Terms {
+                left: partials.values,
+                left_source: Vec::new(),
+                right: rows.values,
+                right_source: Vec::new(),
+                target: Vec::new(),
+            })
+            .collect();
+        let (mut ptr, mut columns) = (vec![0u32], Vec::new());
+        // Of one row: column, part, place of the partial, place in the argument's Jacobian.
+        let mut row: Vec<(u32, u32, u32, u32)> = Vec::new();
+        let mut ones = true;
+        for r in 0..n as u32 {
+            row.clear();
+            for (k, (partials, rows)) in parts.iter().enumerate() {
+                let inside = partials.columns.range(r);
+                for (&c, at) in partials.columns.of(r).iter().zip(inside) {
+                    let source = partials.sources[at];
+                    for (&column, at) in rows.columns.of(c).iter().zip(rows.columns.range(c)) {
+                        row.push((column, k as u32, source, at as u32));
+                    }
+                }
+            }
+            row.sort_unstable();
+            for (i, &(column, k, left, right)) in row.iter().enumerate() {
+                if i == 0 || row[i - 1].0 != column {
+                    columns.push(column);
+                } else {
+                    ones = false;
+                }
+                let of = &mut terms[k as usize];
+                of.left_source.push(left);
+                of.right_source.push(right);
+                of.target.push(columns.len() as u32 - 1);
+            }
+            if columns.len() as u64 > MAX_NUMEL {
+                let (n_rows, n_cols) = (n as u64, self.n_columns as u64);
+                let limit = MAX_NUMEL;
+                self.error.get_or_insert(PatternError::TooLarge { n_rows, n_cols, limit });
+                return None;
+            }
+            ptr.push(columns.len() as u32);
+        }
+        terms.retain(|t| !t.target.is_empty());
+        ones &= terms.iter().all(|t| t.left.is_none() && t.right.is_none());
+        let n_entries = columns.len();
+        let columns = Lists::from_parts(ptr, columns);
+        let values = (!ones).then(|| self.push(Values::Sums { n: n_entries, terms }));
+        Some(Rows { columns, values })
+    }
+
+    /// Sets the Jacobian of a node whose nonzeros are sums of nonzeros of its arguments: for each
+    /// argument pairs of the node's and the argument's nonzeros.
+    pub fn set_selected(&mut self, id: NodeId, parts: Vec<(NodeId, Vec<(u32, u32)>)>) {
+        let n = self.graph.nnz(id);
+        let mut active = Vec::new();
+        for (a, pairs) in parts {
+            if let Some(rows) = self.get(a) {
+                let columns = Lists::by_key(n, pairs.iter().copied());
+                let sources = vec![0; columns.n_entries()];
+                active.push((Partials { columns, sources, values: None }, rows.clone()));
+            }
+        }
+        if !active.is_empty() {
+            let rows = self.chain(n, &active);
+            self.set(id, rows);
+        }
+    }
+
+    /// Sets the Jacobians of the results of a call or conditional from the local derivatives that
+    /// `column` holds.
+    pub fn set_from_entries(
+        &mut self,
+        id: NodeId,
+        args: &[NodeId],
+        outputs: &[Port],
+        places: &[EntryPlace],
+        column: NodeId,
+    ) {
+        let values = self.node_values(column);
+        let mut all = Vec::new();
+        for (o, output) in outputs.iter().enumerate() {
+            let n = output.pattern.nnz();
+            let mut parts = Vec::new();
+            for (k, &a) in args.iter().enumerate() {
+                if let Some(rows) = self.get(a) {
+                    parts.push((partials_of(places, o, k, n, values), rows.clone()));
+                }
+            }
+            all.push(self.chain(n, &parts));
+        }
+        self.set_results(id, all);
+    }
+
+    /// Sets the Jacobians of the results of a node from its own directional derivatives.
+    pub fn set_from_directions(
+        &mut self,
+        id: NodeId,
+        patterns: Vec<Pattern>,
+    ) -> Result<(), MissingDerivative> {
+        let mut targets: Vec<NodeId> =
+            self.graph.args(id).iter().copied().filter(|&a| self.is_active(a)).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let mut all = Vec::new();
+        for (r, pattern) in patterns.into_iter().enumerate() {
+            let n = pattern.nnz();
+            if n == 0 {
+                all.push(None);
+                continue;
+            }
+            let result = self.graph.result(id, r, pattern);
+            let Some((pattern, column)) = self.deriver.colored(self.graph, result, &targets)?
+            else {
+                all.push(None);
+                continue;
+            };
+            let values = self.node_values(column);
+            let (by_row, numbers) = pattern.transpose();
+            let by_row = Lists::columns(&by_row);
+            let mut parts = Vec::new();
+            let mut start = 0u32;
+            for &target in &targets {
+                let end = start + self.graph.nnz(target) as u32;
+                let inside = (0..n as u32).flat_map(|row| {
+                    by_row.of(row).iter().zip(by_row.range(row)).map(move |(&c, at)| (row, c, at))
+                });
+                let inside = inside.filter(|e| (start..end).contains(&e.1));
+                let columns = Lists::by_key(n, inside.clone().map(|(row, c, _)| (row, c - start)));
+                let sources = inside.map(|(_, _, at)| numbers[at]).collect();
+                if let Some(rows) = self.get(target).cloned() {
+                    parts.push((Partials { columns, sources, values: Some(values) }, rows));
+                }
+                start = end;
+            }
+            all.push(self.chain(n, &parts));
+        }
+        self.set_results(id, all);
+        Ok(())
+    }
+
+    /// Jacobian of `condition ? a : b`, row by row; `condition` has a nonzero for each row or one
+    /// for all. What is not chosen is not multiplied either.
+    pub fn choose(
+        &mut self,
+        n: usize,
+        condition: NodeId,
+        sides: [Option<Rows>; 2],
+    ) -> Option<Rows> {
+        let scalar = self.graph.nnz(condition) == 1;
+        let (mut ptr, mut columns, mut rows) = (vec![0u32], Vec::new(), Vec::new());
+        let mut sources = [Vec::new(), Vec::new()];
+        for r in 0..n as u32 {
+            let lists = sides.each_ref().map(|s| s.as_ref().map(|s| &s.columns));
+            // A side with one row counts for all.
+            let at = |l: &Lists| if l.len() == 1 { 0 } else { r };
+            let mut both: Vec<u32> =
+                lists.iter().flatten().flat_map(|l| l.of(at(l)).iter().copied()).collect();
+            both.sort_unstable();
+            both.dedup();
+            for &column in &both {
+                for (list, sources) in lists.iter().zip(&mut sources) {
+                    let found = list.and_then(|l| {
+                        let k = l.of(at(l)).binary_search(&column).ok()?;
+                        Some((l.range(at(l)).start + k) as u32)
+                    });
+                    sources.push(found.unwrap_or(ABSENT));
+                }
+                rows.push(if scalar { 0 } else { r });
+            }
+            columns.extend(both);
+            ptr.push(columns.len() as u32);
+        }
+        let [a, b] = sources;
+        let of = |k: usize| sides[k].as_ref().and_then(|s| s.values);
+        let sides = [Side { values: of(0), sources: a }, Side { values: of(1), sources: b }];
+        let values = Some(self.push(Values::Choice { condition, rows, sides }));
+        Some(Rows { columns: Lists::from_parts(ptr, columns), values })
+    }
+
+    /// Values of the local derivatives in a loop: `body` has two results, see [`Lanes`]. Gives
+    /// the values of each.
+    pub fn loop_values(
+        &mut self,
+        body: Arc<Func>,
+        n: u64,
+        modes: Vec<ArgMode>,
+        args: Vec<NodeId>,
+    ) -> [ValuesId; 2] {
+        let nnz = |k: usize| body.outputs[k].pattern.nnz();
+        let (n_stacked, n_reduced) = (nnz(0), nnz(1));
+        let of = self.lanes.len();
+        self.lanes.push(Lanes { body, n, modes, args, n_stacked, n_reduced });
+        [false, true].map(|reduced| self.push(Values::Lanes { of, reduced }))
+    }
+
+    /// A dense column of the entries of `rows` that `wanted` numbers.
+    pub fn make(mut self, rows: &Rows, wanted: &[u32]) -> NodeId {
+        let column = Pattern::dense(wanted.len(), 1);
+        let Some(values) = rows.values else { return self.graph.fill(column, 1.0) };
+        let mut emission = Emission::new(&self);
+        emission.want(values, wanted.iter().copied());
+        emission.sweep(&self);
+        emission.emit(&mut self, values);
+        let made = &emission.made[values.0 as usize];
+        let source = wanted.iter().map(|&w| made.rank(w)).collect();
+        match made.node {
+            Some(node) => self.graph.gather(node, IndexMap::from_table(source), column),
+            None => self.graph.zero(wanted.len(), 1),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Making the wanted entries: backwards to find what they need, forwards to make it.
+
+use super::{ABSENT, Accumulation, Lanes, Side, Values, ValuesId};
+use crate::graph::{Func, Graph, LoopSpec, NodeId, Reduction, ResultMode, Window, visit};
+use crate::ops::scalar::ScalarOp;
+use crate::sparsity::{IndexMap, Pattern};
+
+/// Which entries of some values are wanted, and then the column that holds them.
+pub(super) struct Made {
+    wanted: Vec<bool>,
+    /// Number of each wanted entry in the column; empty where all are wanted.
+    ranks: Vec<u32>,
+    pub node: Option<NodeId>,
+}
+
+impl Made {
+    pub fn rank(&self, entry: u32) -> u32 {
+        if self.ranks.is_empty() { entry } else { self.ranks[entry as usize] }
+    }
+}
+
+/// Making the wanted values: backwards to find them, forwards to make them.
+pub(super) struct Emission {
+    pub made: Vec<Made>,
+    /// Of each loop: the wanted lanes that are stacked and those that are summed.
+    lanes: Vec<[Vec<u32>; 2]>,
+    loops: Vec<Option<[Option<NodeId>; 2]>>,
+}
+
+impl Emission {
+    pub fn new(cx: &Accumulation) -> Emission {
+        let empty = || Made { wanted: Vec::new(), ranks: Vec::new(), node: None };
+        Emission {
+            made: cx.values.iter().map(|_| empty()).collect(),
+            lanes: vec![[Vec::new(), Vec::new()]; cx.lanes.len()],
+            loops: vec![None; cx.lanes.len()],
+        }
+    }
+
+    pub fn want(&mut self, id: ValuesId, entries: impl Iterator<Item = u32>) {
+        let wanted = &mut self.made[id.0 as usize].wanted;
+        for e in entries {
+            if wanted.len() <= e as usize {
+                wanted.resize(e as usize + 1, false);
+            }
+            wanted[e as usize] = true;
+        }
+    }
+
+    /// From the wanted entries to all they need; operands have smaller numbers.
+    pub fn sweep(&mut self, cx: &Accumulation) {
+        for k in (0..cx.values.len()).rev() {
+            let wanted = std::mem::take(&mut self.made[k].wanted);
+            let is_wanted = |t: u32| wanted.get(t as usize).copied().unwrap_or(false);
+            match &cx.values[k] {
+                Values::Node(_) => {}
+                Values::Sums { terms, .. } => {
+                    for of in terms {
+                        let used = || (0..of.target.len()).filter(|&t| is_wanted(of.target[t]));
+                        if let Some(left) = of.left {
+                            self.want(left, used().map(|t| of.left_source[t]));
+                        }
+                        if let Some(right) = of.right {
+                            self.want(right, used().map(|t| of.right_source[t]));
+                        }
+                    }
+                }
+                Values::Choice { sides, .. } => {
+                    for side in sides {
+                        let used = side.sources.iter().enumerate();
+                        let used = used.filter(|&(t, &s)| s != ABSENT && is_wanted(t as u32));
+                        if let Some(values) = side.values {
+                            self.want(values, used.map(|(_, &s)| s));
+                        }
+                    }
+                }
+                Values::Lanes { of, reduced } => {
+                    let lanes = &cx.lanes[*of];
+                    let n = if *reduced { lanes.n_reduced } else { lanes.n_stacked };
+                    let mut hit = vec![false; n];
+                    for (e, _) in wanted.iter().enumerate().filter(|(_, w)| **w) {
+                        hit[e % n] = true;
+                    }
+                    self.lanes[*of][usize::from(*reduced)] =
+                        (0..n as u32).filter(|&e| hit[e as usize]).collect();
+                }
+            }
+            self.made[k].wanted = wanted;
+        }
+    }
+
+    /// Makes values and what they need.
+    pub fn emit(&mut self, cx: &mut Accumulation, last: ValuesId) {
+        for k in 0..=last.0 as usize {
+            if !self.made[k].wanted.contains(&true) {
+                continue;
+            }
+            self.made[k].node = match &cx.values[k] {
+                Values::Node(node) => {
+                    let node = *node;
+                    let n = cx.graph.nnz(node);
+                    let all = IndexMap::identity(n);
+                    Some(cx.graph.gather(node, all, Pattern::dense(n, 1)))
+                }
+                Values::Lanes { of, reduced } => {
+                    let (of, reduced) = (*of, *reduced);
+                    self.rank_lanes(k, &cx.lanes[of], of, reduced);
+                    if self.loops[of].is_none() {
+                        self.loops[of] = Some(lane_loop(cx, of, &self.lanes[of]));
+                    }
+                    self.loops[of].and_then(|nodes| nodes[usize::from(reduced)])
+                }
+                Values::Sums { n, .. } => {
+                    let n_made = self.rank_wanted(k, *n);
+                    self.sums(cx, k, n_made)
+                }
+                Values::Choice { rows, .. } => {
+                    let n_made = self.rank_wanted(k, rows.len());
+                    Some(self.choice(cx, k, n_made))
+                }
+            };
+        }
+    }
+
+    /// Numbers the wanted entries; how many there are.
+    fn rank_wanted(&mut self, k: usize, n: usize) -> usize {
+        let made = &mut self.made[k];
+        made.wanted.resize(n, false);
+        if made.wanted.iter().all(|&w| w) {
+            return n;
+        }
+        let mut next = 0u32;
+        made.ranks = made
+            .wanted
+            .iter()
+            .map(|&w| {
+                next += u32::from(w);
+                next.saturating_sub(1)
+            })
+            .collect();
+        next as usize
+    }
+
+    fn rank_lanes(&mut self, k: usize, lanes: &Lanes, of: usize, reduced: bool) {
+        let n = if reduced { lanes.n_reduced } else { lanes.n_stacked };
+        let kept = &self.lanes[of][usize::from(reduced)];
+        if kept.len() == n {
+            return;
+        }
+        let mut rank = vec![0u32; n];
+        for (r, &e) in kept.iter().enumerate() {
+            rank[e as usize] = r as u32;
+        }
+        let stride = kept.len() as u32;
+        let made = &mut self.made[k];
+        made.ranks =
+            (0..made.wanted.len()).map(|e| (e / n) as u32 * stride + rank[e % n]).collect();
+    }
+
+    /// `values[sources]` as a dense column; `None` for ones.
+    fn read(&self, cx: &mut Accumulation, of: Option<ValuesId>, source: &[u32]) -> Option<NodeId> {
+        let made = &self.made[of?.0 as usize];
+        let map = IndexMap::from_table(source.iter().map(|&s| made.rank(s)).collect());
+        let column = Pattern::dense(source.len(), 1);
+        Some(match made.node {
+            Some(node) => cx.graph.gather(node, map, column),
+            None => cx.graph.zero(source.len(), 1),
+        })
+    }
+
+    fn sums(&self, cx: &mut Accumulation, k: usize, n: usize) -> Option<NodeId> {
+        let Values::Sums { terms, .. } = &mut cx.values[k] else { return None };
+        let terms = std::mem::take(terms);
+        let made = &self.made[k];
+        let (mut products, mut targets) = (Vec::new(), Vec::new());
+        for of in terms {
+            let used: Vec<usize> =
+                (0..of.target.len()).filter(|&t| made.wanted[of.target[t] as usize]).collect();
+            if used.is_empty() {
+                continue;
+            }
+            let pick = |all: &[u32]| used.iter().map(|&t| all[t]).collect::<Vec<u32>>();
+            let left = self.read(cx, of.left, &pick(&of.left_source));
+            let right = self.read(cx, of.right, &pick(&of.right_source));
+            products.push(match (left, right) {
+                (Some(left), Some(right)) => cx.graph.mul(left, right),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => cx.graph.fill(Pattern::dense(used.len(), 1), 1.0),
+            });
+            targets.extend(used.iter().map(|&t| made.rank(of.target[t])));
+        }
+        let column = Pattern::dense(n, 1);
+        for product in &mut products {
+            *product = cx.graph.densify(*product);
+        }
+        let stacked = cx.graph.concat(&products);
+        let mut inverse = vec![ABSENT; n];
+        let injective = targets.len() == n
+            && targets
+                .iter()
+                .enumerate()
+                .all(|(t, &to)| std::mem::replace(&mut inverse[to as usize], t as u32) == ABSENT);
+        Some(if injective {
+            cx.graph.gather(stacked, IndexMap::from_table(inverse), column)
+        } else {
+            cx.graph.scatter(stacked, IndexMap::from_table(targets), column)
+        })
+    }
+
+    fn choice(&self, cx: &mut Accumulation, k: usize, n: usize) -> NodeId {
+        let column = Pattern::dense(n, 1);
+        let made = &self.made[k];
+        let Values::Choice { condition, rows, sides } = &mut cx.values[k] else {
+            return cx.graph.zero(n, 1);
+        };
+        let (condition, rows) = (*condition, std::mem::take(rows));
+        let sides = std::mem::replace(
+            sides,
+            [false; 2].map(|_| Side { values: None, sources: Vec::new() }),
+        );
+        let used: Vec<usize> = (0..rows.len()).filter(|&t| made.wanted[t]).collect();
+        let map = IndexMap::from_table(used.iter().map(|&t| rows[t]).collect());
+        let chosen = cx.graph.densify(condition);
+        let chosen = cx.graph.gather(chosen, map, column.clone());
+        let [then, otherwise] = sides.map(|side| {
+            let present: Vec<usize> =
+                (0..used.len()).filter(|&u| side.sources[used[u]] != ABSENT).collect();
+            let source: Vec<u32> = present.iter().map(|&u| side.sources[used[u]]).collect();
+            let values = match self.read(cx, side.values, &source) {
+                Some(values) => cx.graph.densify(values),
+                None => cx.graph.fill(Pattern::dense(source.len(), 1), 1.0),
+            };
+            let map = IndexMap::from_table(present.iter().map(|&u| u as u32).collect());
+            cx.graph.scatter(values, map, column.clone())
+        });
+        let value = cx.graph.scalar(ScalarOp::Select, &[chosen, then, otherwise]);
+        cx.graph.project(value, &column)
+    }
+}
+
+/// The loop that computes the kept lanes.
+fn lane_loop(cx: &mut Accumulation, of: usize, kept: &[Vec<u32>; 2]) -> [Option<NodeId>; 2] {
+    let Lanes { body, n, modes, args, .. } = &cx.lanes[of];
+    let (n, modes, args) = (*n, modes.clone(), args.clone());
+    let Some((graph, roots)) = body.graph() else { return [None, None] };
+    let mut scratch = Graph::new();
+    let inputs: Vec<NodeId> = body
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(k, port)| scratch.input(k, port.pattern.clone()))
+        .collect();
+    let roots = visit::transplant(graph, roots, &mut scratch, &inputs);
+    let (mut outputs, mut results, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
+    let mut place = [None, None];
+    for (k, kept) in kept.iter().enumerate().filter(|(_, kept)| !kept.is_empty()) {
+        let len = kept.len();
+        let map = IndexMap::from_table(kept.clone());
+        let column = Pattern::dense(len, 1);
+        let whole = scratch.densify(roots[k]);
+        outputs.push(("entries".into(), scratch.gather(whole, map, column.clone())));
+        place[k] = Some(results.len());
+        if k == 0 {
+            results.push(ResultMode::Window(Window::stacked(len)));
+            patterns.push(Pattern::dense(len * n as usize, 1));
+        } else {
+            results.push(ResultMode::Reduce(Reduction::Sum));
+            patterns.push(column);
+        }
+    }
+    // Constants may have folded to fewer nonzeros; the windows need them all.
+    for (_, value) in &mut outputs {
+        *value = scratch.densify(*value);
+    }
+    let body = Func::freeze(body.name.clone(), &scratch, body.inputs.clone(), outputs);
+    let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns };
+    let values = cx.graph.repeat(spec, &args);
+    place.map(|p| p.map(|p| values[p]))
+}
