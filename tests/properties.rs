@@ -289,10 +289,10 @@ proptest! {
 /// Operations that real arithmetic makes simpler, beside those of [`apply`].
 fn apply_strictly<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
     let pick = |k: u8| values[k as usize % values.len()];
-    let (a, (_, b)) = (pick(step.a), paired(pick(step.a), pick(step.b)));
+    let (a, (same, b)) = (pick(step.a), paired(pick(step.a), pick(step.b)));
     match step.kind % 40 {
-        22 => a - a,
-        23 => a / a,
+        22 => a - same,
+        23 => a / same,
         24 => (a * a).sqrt(),
         25 => (a + b) - b,
         26 => a * b + a * (2.0 * b),

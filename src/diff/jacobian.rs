@@ -33,10 +33,11 @@ pub fn jacobian_with_plan(
     y: NodeId,
     wrt: &[NodeId],
 ) -> Result<Jacobian, DiffError> {
-    prepared(graph, &[y], wrt, |graph, y| compressed(graph, y[0], wrt))
+    prepared(graph, &[y], wrt, |graph, y| expanded(graph, y[0], wrt))
 }
 
-fn compressed(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, DiffError> {
+/// The compressed Jacobian in its place.
+fn expanded(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, DiffError> {
     let n_cols: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
     let n_rows = graph.pattern(y).numel();
     Pattern::check_size(n_rows as u64, 1)?;

@@ -336,7 +336,7 @@ fn map_jacobian(
         return Ok(());
     };
     let n_stacked = stacked.len() as u32;
-    let values = cx.loop_values(body, spec.n, spec.args.clone(), args.clone());
+    let values = cx.loop_values(body, spec, args.clone());
     let mut all = Vec::new();
     for (r, mode) in spec.results.iter().enumerate() {
         let n_rows = spec.patterns[r].nnz();
