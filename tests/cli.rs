@@ -226,7 +226,7 @@ fn formatted_programs_stay() {
 #[test]
 fn failures_name_output_and_iteration() {
     let program = "fn part(a in 0..4) = sqrt(a)\ninput x[3]\n\
-                   output f = sum(x), g = [part(x[k]) + k for k in 0..3]\n\
+                   output f = sum(x), g = [if k == 0 then x[0] else part(x[k]) + k for k in 0..3]\n\
                    output h = sum(part(x[k] - j) for k in 0..3 for j in k..3)\n";
     for engine in ["interp", "jit", "c"] {
         for (x, expected) in [

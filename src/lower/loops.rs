@@ -7,7 +7,9 @@ use super::int::Counter;
 use super::iterations::Iterations;
 use super::misfit::shape_text;
 use super::{Bound, Lowerer, Value, derivative};
-use crate::graph::{Func, IterationRange, LoopSpec, NodeId, Port, Reduction, ResultMode, Window};
+use crate::graph::{
+    Func, IterationRange, LoopSpec, NodeId, Op, Port, Reduction, ResultMode, Window,
+};
 use crate::ops::matrix::{hcat, vcat};
 use crate::sparsity::Pattern;
 use crate::syntax::ast::{Clause, ExprId, Fold, Iteration, Name};
@@ -83,10 +85,10 @@ impl<'a> Lowerer<'a> {
         }
         let pieces = match reduction {
             // Of an extreme all ties have equal shares, also those on both sides of a cut.
-            Some(Reduction::Max | Reduction::Min) => vec![iterations.clone()],
+            Some(Reduction::Max | Reduction::Min) => Vec::new(),
             _ => self.pieces(iteration, &iterations, &[value], reduction.is_none()),
         };
-        self.n_pieces *= pieces.len();
+        self.n_pieces *= pieces.len().max(1);
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in &pieces {
             match self.nest_piece(iteration, piece, inner, value, reduction, span) {
@@ -94,13 +96,24 @@ impl<'a> Lowerer<'a> {
                 None => break,
             }
         }
-        self.n_pieces /= pieces.len();
+        self.n_pieces /= pieces.len().max(1);
         if parts.len() < pieces.len() {
             return None;
+        }
+        // Failures name the iteration of the loop as it is written.
+        if pieces.is_empty() || parts.iter().any(|&(node, _)| self.may_fail(node)) {
+            return self.nest_piece(iteration, &iterations, inner, value, reduction, span);
         }
         let is_scalar = parts[0].1;
         let nodes: Vec<NodeId> = parts.into_iter().map(|part| part.0).collect();
         Some((self.joined(&nodes, reduction, is_scalar), is_scalar))
+    }
+
+    /// Whether the loop that gives a node may fail.
+    fn may_fail(&mut self, node: NodeId) -> bool {
+        let graph = self.graph();
+        graph.op(node) == Op::Result
+            && graph.loop_spec(graph.arg(node, 0)).is_some_and(|spec| spec.body.may_fail())
     }
 
     /// The value of a loop from those of the loops it was cut into.
@@ -298,20 +311,39 @@ impl<'a> Lowerer<'a> {
         }
         let bodies = fold_bodies(fold);
         let pieces = self.pieces(&fold.iteration, &iterations, &bodies, fold.keeps_all);
-        self.n_pieces *= pieces.len();
-        let (mut state, mut columns) = (Some(start), Vec::new());
-        for piece in &pieces {
+        let mut states = self.fold_pieces(fold, start, &pieces, span);
+        let may_fail = states.iter().flatten().any(|&(state, _)| self.may_fail(state));
+        if pieces.is_empty() || may_fail {
+            states = self.fold_pieces(fold, start, &[iterations], span);
+        }
+        let Some(&Some((last, _))) = states.last() else { return Value::Error };
+        if !fold.keeps_all {
+            return Value::Node(last);
+        }
+        let columns: Vec<NodeId> = states.iter().flatten().filter_map(|state| state.1).collect();
+        Value::Node(self.joined(&columns, None, false))
+    }
+
+    /// The last state of each of the loops that a fold is cut into, and all of its states as
+    /// columns if they are kept; `None` after a mistake.
+    fn fold_pieces(
+        &mut self,
+        fold: &Fold,
+        start: NodeId,
+        pieces: &[Iterations],
+        span: Span,
+    ) -> Vec<Option<(NodeId, Option<NodeId>)>> {
+        self.n_pieces *= pieces.len().max(1);
+        let mut states = Vec::with_capacity(pieces.len());
+        let mut state = Some(start);
+        for piece in pieces {
             let Some(start) = state else { break };
             let after = self.fold_from(fold, start, piece, span);
-            columns.extend(after.and_then(|after| after.1));
             state = after.map(|after| after.0);
+            states.push(after);
         }
-        self.n_pieces /= pieces.len();
-        match state {
-            None => Value::Error,
-            Some(_) if fold.keeps_all => Value::Node(self.joined(&columns, None, false)),
-            Some(state) => Value::Node(state),
-        }
+        self.n_pieces /= pieces.len().max(1);
+        states
     }
 
     fn fold_from(

@@ -16,8 +16,8 @@ const MAX_PIECES: usize = 32;
 const MAX_SEARCHED: u64 = 1 << 20;
 
 impl Lowerer<'_> {
-    /// The loops that stand for one whose body is `bodies`; `constant` if the length of each has
-    /// to be a constant.
+    /// The loops that stand for one whose body is `bodies`, none if there is nothing to cut;
+    /// `constant` if the length of each has to be a constant.
     pub fn pieces(
         &mut self,
         iteration: &Iteration,
@@ -25,12 +25,11 @@ impl Lowerer<'_> {
         bodies: &[ExprId],
         constant: bool,
     ) -> Vec<Iterations> {
-        let whole = vec![iterations.clone()];
         let conditions = conditions_in(self.frame().ast, bodies, &iteration.index.text);
         if conditions.is_empty() || iterations.n < 2 {
-            return whole;
+            return Vec::new();
         }
-        self.cut(iteration, iterations, &conditions, constant).unwrap_or(whole)
+        self.cut(iteration, iterations, &conditions, constant).unwrap_or_default()
     }
 
     fn cut(
