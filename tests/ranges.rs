@@ -329,6 +329,60 @@ fn long_triangles_agree_with_a_plain_sum() {
 }
 
 #[test]
+fn checkpoints_store_fewer_states() {
+    let expanded =
+        column([(0..11).fold("c".to_string(), |s, k| format!("sin({s} + x[{}]*{k})", k % N))]);
+    for checkpoint in ["", " with checkpoint(3)", " with checkpoint(4)", " with checkpoint(100)"] {
+        let fold = "fold s = c for k in 0..11";
+        check(
+            &format!("[{fold}{checkpoint} {{ sin(s + x[mod(k, n)]*k) }} for i in 0..1]"),
+            &expanded,
+        );
+    }
+    check(
+        "[fold s = c for k in 0..5 with checkpoint(2) { sin(s + x[n-1-k]*k) } for i in 0..1]",
+        &column([(0..5).fold("c".to_string(), |s, k| format!("sin({s} + x[{}]*{k})", N - 1 - k))]),
+    );
+    check(
+        "[fold s = c for k in 1..9 with checkpoint(2) { if k < 4 then s * x[k] else sin(s) } \
+         for i in 0..1]",
+        "[sin(sin(sin(sin(sin(c*x[1]*x[2]*x[3])))))]",
+    );
+    let memory = |checkpoint: &str| {
+        let text = format!(
+            "input x, c\nlet f = fold s = x for k in 0..10000 {checkpoint} {{ sin(s) * c + k }}\n\
+             output g = grad(f, [x, c])"
+        );
+        let f = Model::parse("long.nab", &text).function().unwrap();
+        let g = f.compile(&Options::default()).unwrap();
+        let kernel = nablac::kernel::build(&f.optimized(&Default::default()));
+        (kernel.work_len, g.evaluate(&[&[0.5], &[0.3]]).unwrap())
+    };
+    let (all, few) = (memory(""), memory("with checkpoint(100)"));
+    assert!(close(&few.1, &all.1));
+    assert!(all.0 >= 10_000 && few.0 < 1_000, "{} and {}", all.0, few.0);
+    let mistake = |options: &str| {
+        let text = format!("output y = fold s = 1 for k in 0..9 with {options} {{ 2*s }}");
+        Model::parse("m.nab", &text).function().map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(mistake("checkpoint(0)").contains("E0206"));
+    assert!(mistake("checkpoint(1, 2)").contains("E0206"));
+    assert!(mistake("storage(3)").contains("E0110"));
+}
+
+#[test]
+fn operations_in_triangles_are_counted() {
+    let text = "dim n\ninput x[n]\noutput f = sum(exp(x[i] - x[j]) for i in 0..n for j in i+1..n)";
+    for n in [300u64, 20_000] {
+        let f = Model::parse("count.nab", text).dim("n", n as i64).function().unwrap();
+        let kernel = std::sync::Arc::new(nablac::kernel::build(f.func()));
+        let counted = nablac::kernel::count::count(&kernel).call as f64;
+        let pairs = (n * (n - 1) / 2) as f64;
+        assert!((counted - pairs).abs() <= 1e-2 * pairs, "{counted} of {pairs}");
+    }
+}
+
+#[test]
 fn shapes_that_would_change_are_refused() {
     let mistake = |body: &str| {
         let text = format!("input x[5]\noutput y = {body}");

@@ -1,25 +1,21 @@
-//! Comprehensions, `fold` and `scan`: each is one loop node, whatever its number of iterations.
+//! Comprehensions: each is one loop node, whatever its number of iterations.
 
 use std::sync::Arc;
 
 use super::frame::{Frame, FrameKind};
 use super::int::Counter;
 use super::iterations::Iterations;
-use super::misfit::shape_text;
 use super::{Bound, Lowerer, Value, derivative};
 use crate::graph::{
     Func, IterationRange, LoopSpec, NodeId, Op, Port, Reduction, ResultMode, Window,
 };
 use crate::ops::matrix::{hcat, vcat};
 use crate::sparsity::Pattern;
-use crate::syntax::ast::{Clause, ExprId, Fold, Iteration, Name};
+use crate::syntax::ast::{Clause, ExprId, Iteration, Name};
 use crate::syntax::{Code, Diagnostic, Span};
 
 /// The most nonzeros of a sparse pattern that a comprehension may repeat.
 const MAX_REPEATED: u64 = 100_000_000;
-
-/// How often the pattern of a state may grow before it is taken as dense.
-const MAX_GROWTH: usize = 4;
 
 impl<'a> Lowerer<'a> {
     /// `sum(e for k in a..b)`, `[e for k in a..b]`
@@ -110,14 +106,14 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Whether the loop that gives a node may fail.
-    fn may_fail(&mut self, node: NodeId) -> bool {
+    pub fn may_fail(&mut self, node: NodeId) -> bool {
         let graph = self.graph();
         graph.op(node) == Op::Result
             && graph.loop_spec(graph.arg(node, 0)).is_some_and(|spec| spec.body.may_fail())
     }
 
     /// The value of a loop from those of the loops it was cut into.
-    fn joined(
+    pub fn joined(
         &mut self,
         parts: &[NodeId],
         reduction: Option<Reduction>,
@@ -193,7 +189,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Declares the iteration number in the body of a loop, and captures what decides the range.
-    fn begin_iterations(
+    pub fn begin_iterations(
         &mut self,
         iteration: &Iteration,
         iterations: &Iterations,
@@ -208,7 +204,7 @@ impl<'a> Lowerer<'a> {
 
     /// Freezes the body of a loop and supplies its captures.
     #[allow(clippy::type_complexity)]
-    fn close_loop(
+    pub fn close_loop(
         &mut self,
         name: &str,
         frame: Frame<'a>,
@@ -257,7 +253,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Pattern of `n` values side by side; of scalars, one below the other.
-    fn repeated(
+    pub fn repeated(
         &mut self,
         pattern: &Pattern,
         n: u64,
@@ -293,157 +289,4 @@ impl<'a> Lowerer<'a> {
         let positions = (0..n).flat_map(|i| pattern.linear().map(move |at| at + i * numel));
         Some(Pattern::from_linear(shape.0, shape.1, positions))
     }
-
-    /// `fold x = x0 for k in a..b { ... }` and `scan`
-    pub fn fold(&mut self, fold: &Fold, span: Span) -> Value {
-        if let Some(options) = &fold.options {
-            self.report_not_there(options.name.span, &format!("`with {}`", options.name.text));
-            return Value::Error;
-        }
-        if !self.may_nest(1, span) {
-            return Value::Error;
-        }
-        let start = self.expr_node(fold.start);
-        let Some(iterations) = self.iterations(&fold.iteration) else { return Value::Error };
-        let Some(start) = start else { return Value::Error };
-        if fold.keeps_all && self.refuse_changing(&iterations, "this `scan`") {
-            return Value::Error;
-        }
-        let bodies = fold_bodies(fold);
-        let pieces = self.pieces(&fold.iteration, &iterations, &bodies, fold.keeps_all);
-        let mut states = self.fold_pieces(fold, start, &pieces, span);
-        let may_fail = states.iter().flatten().any(|&(state, _)| self.may_fail(state));
-        if pieces.is_empty() || may_fail {
-            states = self.fold_pieces(fold, start, &[iterations], span);
-        }
-        let Some(&Some((last, _))) = states.last() else { return Value::Error };
-        if !fold.keeps_all {
-            return Value::Node(last);
-        }
-        let columns: Vec<NodeId> = states.iter().flatten().filter_map(|state| state.1).collect();
-        Value::Node(self.joined(&columns, None, false))
-    }
-
-    /// The last state of each of the loops that a fold is cut into, and all of its states as
-    /// columns if they are kept; `None` after a mistake.
-    fn fold_pieces(
-        &mut self,
-        fold: &Fold,
-        start: NodeId,
-        pieces: &[Iterations],
-        span: Span,
-    ) -> Vec<Option<(NodeId, Option<NodeId>)>> {
-        self.n_pieces *= pieces.len().max(1);
-        let mut states = Vec::with_capacity(pieces.len());
-        let mut state = Some(start);
-        for piece in pieces {
-            let Some(start) = state else { break };
-            let after = self.fold_from(fold, start, piece, span);
-            state = after.map(|after| after.0);
-            states.push(after);
-        }
-        self.n_pieces /= pieces.len().max(1);
-        states
-    }
-
-    fn fold_from(
-        &mut self,
-        fold: &Fold,
-        start: NodeId,
-        iterations: &Iterations,
-        span: Span,
-    ) -> Option<(NodeId, Option<NodeId>)> {
-        let n = iterations.n;
-        let mut pattern = self.graph().pattern(start).clone();
-        let (n_rows, n_cols) = pattern.shape();
-        let is_nested = matches!(self.frame().kind, FrameKind::Loop(_));
-        let mut n_attempts = 0;
-        // The least pattern that holds the start and is kept by the body.
-        let (frame, next, counter, range) = loop {
-            n_attempts += 1;
-            let (frame, next, counter, range) = self.fold_body(fold, &pattern, iterations)?;
-            let of_next = frame.graph.pattern(next);
-            if of_next.shape() != (n_rows, n_cols) {
-                let shape = shape_text(of_next.shape());
-                let at = self.frame().ast.span(fold.body.result);
-                self.report(
-                    Diagnostic::new(Code::StateShape, at, "the state changes its shape")
-                        .label(format!("the next state is {shape}"))
-                        .secondary(
-                            self.frames[self.current].ast.span(fold.start),
-                            format!("the start is {}", shape_text((n_rows, n_cols))),
-                        ),
-                );
-                return None;
-            }
-            let union = pattern.union(of_next);
-            if union == pattern {
-                break (frame, next, counter, range);
-            }
-            // Bodies of nested folds would be lowered once more at each level.
-            let gives_up = is_nested || n_attempts > MAX_GROWTH;
-            pattern = if gives_up { Pattern::dense(n_rows, n_cols) } else { union };
-        };
-        let all = if fold.keeps_all { Some(self.columns(&pattern, n, span)?) } else { None };
-        if n == 0 {
-            let columns = all.map(|p| self.graph().zero(p.n_rows(), p.n_cols()));
-            return Some((start, columns));
-        }
-        let mut frame = frame;
-        let next = frame.graph.project(next, &pattern);
-        let mut outputs: Vec<(Arc<str>, NodeId)> = vec![("next".into(), next)];
-        let mut modes = Vec::new();
-        if all.is_some() {
-            outputs.push(("y".into(), next));
-            modes.push(ResultMode::Window(Window::stacked(pattern.nnz())));
-        }
-        let name = if fold.keeps_all { "scan" } else { "fold" };
-        let states = [pattern.clone()];
-        let (body, arg_modes, captured) =
-            self.close_loop(name, frame, &states, outputs, counter)?;
-        let mut args = vec![start];
-        args.extend(captured);
-        let patterns: Vec<Pattern> = all.into_iter().collect();
-        let (n_states, results) = (1, modes);
-        let spec = LoopSpec { body, n, n_states, args: arg_modes, results, patterns, range };
-        let results = self.graph().repeat(spec, &args);
-        Some((*results.first()?, results.get(1).copied()))
-    }
-
-    /// Pattern of `n` states as columns.
-    fn columns(&mut self, pattern: &Pattern, n: u64, span: Span) -> Option<Pattern> {
-        if n == 0 {
-            Some(Pattern::zero(pattern.n_rows(), 0))
-        } else {
-            self.repeated(pattern, n, false, span)
-        }
-    }
-
-    /// Lowers the body for a state of the given pattern: its frame and the next state there.
-    fn fold_body(
-        &mut self,
-        fold: &Fold,
-        pattern: &Pattern,
-        iterations: &Iterations,
-    ) -> Option<(Frame<'a>, NodeId, Counter, Option<IterationRange>)> {
-        let bodies = fold_bodies(fold);
-        let n_facts = self.facts.len();
-        let counter = self.open_loop(iterations.n, &bodies);
-        self.frame().n_fixed = 1;
-        let state = self.graph().input(0, pattern.clone());
-        let id = self.declare(&fold.state, Bound::Node(state, pattern.clone()));
-        self.bindings[id.0 as usize].used = true;
-        let range = self.begin_iterations(&fold.iteration, iterations, counter);
-        self.lets(&fold.body.lets);
-        let next = self.expr_node(fold.body.result);
-        self.forget(n_facts);
-        let frame = self.pop_frame();
-        Some((frame, next?, counter, range?))
-    }
-}
-
-/// The expressions of the body of a fold.
-fn fold_bodies(fold: &Fold) -> Vec<ExprId> {
-    let lets = fold.body.lets.iter().flat_map(|l| &l.values);
-    lets.copied().chain([fold.body.result]).collect()
 }

@@ -14,6 +14,7 @@ mod declare;
 mod derivative;
 mod expr;
 mod facts;
+mod folds;
 mod frame;
 mod function;
 pub mod functions;
