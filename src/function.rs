@@ -177,6 +177,18 @@ impl Function {
     }
 
     /// Position of an input.
+    ///
+    /// # Errors
+    /// An unknown name; the message lists the known ones.
+    ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// assert_eq!(f.input("x")?, 0);
+    /// assert!(f.input("z").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn input(&self, name: &str) -> Result<usize, FunctionError> {
         self.inputs.iter().position(|i| &*i.name == name).ok_or_else(|| FunctionError::Unknown {
             what: "input",
@@ -186,6 +198,18 @@ impl Function {
     }
 
     /// Position of an output.
+    ///
+    /// # Errors
+    /// An unknown name; the message lists the known ones.
+    ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// assert_eq!(f.output("f")?, 0);
+    /// assert!(f.output("g").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn output(&self, name: &str) -> Result<usize, FunctionError> {
         self.outputs.iter().position(|o| &*o.name == name).ok_or_else(|| FunctionError::Unknown {
             what: "output",
@@ -197,6 +221,15 @@ impl Function {
     /// The function of the gradient of a scalar output by an input, in the shape of the input.
     /// Its output is called `grad_OUTPUT_INPUT`.
     ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// let g = f.gradient("f", "x")?.compile(&Default::default())?;
+    /// assert_eq!(g.evaluate(&[&[1.0, 2.0]])?, [[8.0, 3.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// An unknown name, an output that is no scalar, an external without derivative.
     pub fn gradient(&self, output: &str, input: &str) -> Result<Function, FunctionError> {
@@ -207,6 +240,15 @@ impl Function {
     /// The function of the sparse Jacobian of an output by an input, both column-major. Its
     /// output is called `jac_OUTPUT_INPUT`.
     ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput y = [x[0]^2, x[1]]");
+    /// let y = model.function()?;
+    /// let jacobian = y.jacobian("y", "x")?;
+    /// assert_eq!(jacobian.outputs()[0].pattern.nnz(), 2); // diagonal
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// An unknown name, an external without derivative.
     pub fn jacobian(&self, output: &str, input: &str) -> Result<Function, FunctionError> {
@@ -215,6 +257,16 @@ impl Function {
 
     /// The function of the sparse, symmetric Hessian of a scalar output by an input. Its output
     /// is called `hess_OUTPUT_INPUT`.
+    ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// let h = f.hessian("f", "x")?;
+    /// assert_eq!(h.outputs()[0].pattern.nnz(), 3); // all but the last on the diagonal
+    /// assert_eq!(h.compile(&Default::default())?.evaluate(&[&[1.0, 2.0]])?, [[2.0, 3.0, 3.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// An unknown name, an output that is no scalar, an external without derivative.
@@ -263,11 +315,29 @@ impl Function {
     }
 
     /// The simplified graph.
+    ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// assert!(f.optimized(&Default::default()).size() <= f.func().size());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn optimized(&self, options: &SimplifyOptions) -> Arc<Func> {
         optimize(&self.func, options)
     }
 
     /// Simplifies and compiles.
+    ///
+    /// ```
+    /// use nablac::function::{EngineKind, Options};
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// let options = Options { engine: EngineKind::Interp, ..Options::default() };
+    /// assert_eq!(f.compile(&options)?.evaluate(&[&[1.0, 2.0]])?, [[7.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The engine is not available here, or a limit of it is exceeded.
@@ -293,6 +363,16 @@ impl Function {
 impl Compiled {
     /// Nonzeros of all outputs for the nonzeros of all inputs.
     ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// let f = f.compile(&Default::default())?;
+    /// assert_eq!(f.evaluate(&[&[1.0, 2.0]])?, [[7.0]]);
+    /// assert!(f.evaluate(&[&[1.0]]).is_err()); // a wrong length is an error
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Compiled::evaluate_into`].
     pub fn evaluate(&self, inputs: &[&[f64]]) -> Result<Vec<Vec<f64>>, EvalError> {
@@ -306,6 +386,20 @@ impl Compiled {
 
     /// Evaluates into memory of the caller: `None` for an output that is not wanted. Allocates
     /// nothing once `memory` has been used with this function.
+    ///
+    /// ```
+    /// # use nablac::backend::abi::Memory;
+    /// # use nablac::model::Model;
+    /// let model = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2 + 3*x[0]*x[1]");
+    /// let f = model.function()?;
+    /// let f = f.compile(&Default::default())?;
+    /// let (mut value, mut memory) = ([0.0], Memory::default());
+    /// for k in 0..3 {
+    ///     f.evaluate_into(&[&[f64::from(k), 1.0]], &mut [Some(&mut value)], &mut memory)?;
+    /// }
+    /// assert_eq!(value, [10.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A wrong number or length of inputs or outputs, a violated range, a failed external, a

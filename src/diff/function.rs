@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::dependency::dependency;
 use super::jacobian::{colored, compressed};
 use super::{DiffError, MissingDerivative, forward, reverse};
-use crate::graph::{Func, Graph, NodeId, Port, visit};
+use crate::graph::{Func, Graph, NodeId, Port, expand, visit};
 use crate::ops::accumulation::{Entries, EntryPlace};
 use crate::ops::context::{Derived, Deriver, Seeds};
-use crate::sparsity::Pattern;
+use crate::sparsity::{IndexMap, Pattern};
 
 /// Derives called functions by the drivers of this module.
 pub struct Derivation;
@@ -145,16 +145,37 @@ impl Deriver for Derivation {
                 let port = starts.partition_point(|&start| start <= k) - 1;
                 (port, (k - starts[port]) as u32)
             };
-            let place = |(source, (row, column)): (u32, (usize, usize))| {
+            let place = |row: usize, column: usize, source: u32| {
                 let ((output, row), (input, column)) =
                     (find(&of_outputs, row), find(&of_inputs, column));
                 let (output, input) = (output as u32, inputs[input] as u32);
                 EntryPlace { output, row, input, column, source }
             };
-            let places = (0..).zip(pattern.entries()).map(place).collect();
+            let Primal { graph, ports, .. } = new;
+            let (mut graph, values) = scalar_entries(graph, column);
+            let by_scalar = values.len() == pattern.nnz();
+            let (mut places, mut constants, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+            for (k, (row, column)) in pattern.entries().enumerate() {
+                let value = by_scalar.then(|| number(&graph, values[k])).flatten();
+                match value {
+                    // Found to be structurally zero after all.
+                    Some(0.0) => {}
+                    Some(v) => constants.push((place(row, column, 0), v)),
+                    None => {
+                        places.push(place(row, column, kept.len() as u32));
+                        kept.push(k as u32);
+                    }
+                }
+            }
+            let column = if by_scalar {
+                let kept: Vec<NodeId> = kept.iter().map(|&k| values[k as usize]).collect();
+                graph.concat(&kept)
+            } else {
+                values[0]
+            };
             let outputs = vec![("entries".into(), column)];
-            let func = Func::freeze(format!("{}_jac", f.name), &new.graph, new.ports, outputs);
-            Ok(Entries { func, places })
+            let func = Func::freeze(format!("{}_jac", f.name), &graph, ports, outputs);
+            Ok(Entries { func, places, constants })
         })
     }
 
@@ -215,6 +236,23 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
         all.push(by_input);
     }
     all
+}
+
+/// The nonzeros of a column as scalars, with what computes them; of a long one the column itself.
+fn scalar_entries(mut graph: Graph, column: NodeId) -> (Graph, Vec<NodeId>) {
+    const MOST: usize = 4_096;
+    let n = graph.nnz(column);
+    if n > MOST {
+        return (graph, vec![column]);
+    }
+    let scalars: Vec<NodeId> =
+        (0..n).map(|k| graph.gather(column, IndexMap::range(k, 1), Pattern::scalar())).collect();
+    expand(&graph, &scalars, &mut |f| f.clone())
+}
+
+/// The value of a scalar that is a number.
+fn number(graph: &Graph, scalar: NodeId) -> Option<f64> {
+    if graph.pattern(scalar).is_zero() { Some(0.0) } else { graph.as_uniform(scalar) }
 }
 
 fn missing(error: DiffError, f: &Arc<Func>) -> MissingDerivative {

@@ -21,6 +21,19 @@ pub struct Hessian {
 
 /// Hessian of the scalar `f`, symmetric and full: numel(targets) x numel(targets). Of each pair
 /// of symmetric entries one is computed.
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::sparsity::Pattern;
+/// # use nablac::diff;
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let square = g.mul(x, x);
+/// let f = g.reduce(nablac::graph::Reduction::Prod, square);
+/// let hessian = diff::hessian(&mut g, f, &[x])?;
+/// assert_eq!(*g.pattern(hessian), Pattern::dense(3, 3));
+/// # Ok::<(), nablac::diff::DiffError>(())
+/// ```
 pub fn hessian(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<NodeId, DiffError> {
     Ok(hessian_with_plan(graph, f, wrt)?.value)
 }

@@ -23,6 +23,18 @@ pub struct Jacobian {
 
 /// Jacobian of `y` by the targets, whose columns follow one another: numel(y) x numel(targets).
 /// Only structural nonzeros are computed.
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::sparsity::Pattern;
+/// # use nablac::diff;
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let y = g.mul(x, x);
+/// let jacobian = diff::jacobian(&mut g, y, &[x])?;
+/// assert_eq!(*g.pattern(jacobian), Pattern::diagonal(3));
+/// # Ok::<(), nablac::diff::DiffError>(())
+/// ```
 pub fn jacobian(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<NodeId, DiffError> {
     Ok(jacobian_with_plan(graph, y, wrt)?.value)
 }

@@ -61,6 +61,19 @@ impl From<PatternError> for DiffError {
 
 /// Gradient of the scalar `f`: with one target in its shape, with several a column that follows
 /// them.
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::sparsity::Pattern;
+/// # use nablac::diff;
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let square = g.mul(x, x);
+/// let f = g.reduce(nablac::graph::Reduction::Sum, square);
+/// let gradient = diff::gradient(&mut g, f, &[x])?;
+/// assert_eq!(g.shape(gradient), (3, 1));
+/// # Ok::<(), nablac::diff::DiffError>(())
+/// ```
 pub fn gradient(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<NodeId, DiffError> {
     prepared(graph, &[f], wrt, |graph, f| {
         let one = graph.constant(1.0);
@@ -71,6 +84,19 @@ pub fn gradient(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<NodeId, 
 
 /// Tangent of `y` in direction `v`, which has the shape of the target, or with several targets is
 /// a column that follows them. In the shape of `y`.
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::sparsity::Pattern;
+/// # use nablac::diff;
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let y = g.mul(x, x);
+/// let v = g.input(1, Pattern::dense(3, 1));
+/// let tangent = diff::jvp(&mut g, y, &[x], v)?;
+/// assert_eq!(g.shape(tangent), g.shape(y));
+/// # Ok::<(), nablac::diff::DiffError>(())
+/// ```
 pub fn jvp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], v: NodeId) -> Result<NodeId, DiffError> {
     prepared(graph, &[y], wrt, |graph, y| {
         let seeds = unstack(graph, v, wrt);
@@ -80,6 +106,19 @@ pub fn jvp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], v: NodeId) -> Result<No
 
 /// Cotangent of the targets for the cotangent `w` of `y`, which has the shape of `y`; in the form
 /// of [`gradient`].
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::sparsity::Pattern;
+/// # use nablac::diff;
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let y = g.mul(x, x);
+/// let w = g.input(1, Pattern::dense(3, 1));
+/// let cotangent = diff::vjp(&mut g, y, &[x], w)?;
+/// assert_eq!(g.shape(cotangent), g.shape(x));
+/// # Ok::<(), nablac::diff::DiffError>(())
+/// ```
 pub fn vjp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], w: NodeId) -> Result<NodeId, DiffError> {
     prepared(graph, &[y], wrt, |graph, y| {
         let inside = graph.pattern(w).intersection(graph.pattern(y[0]));
@@ -90,6 +129,20 @@ pub fn vjp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], w: NodeId) -> Result<No
 }
 
 /// Product of the Hessian of the scalar `f` with `v` (see [`jvp`]), in the form of [`gradient`].
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::sparsity::Pattern;
+/// # use nablac::diff;
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let square = g.mul(x, x);
+/// let f = g.reduce(nablac::graph::Reduction::Sum, square);
+/// let v = g.input(1, Pattern::dense(3, 1));
+/// let product = diff::hvp(&mut g, f, &[x], v)?;
+/// assert_eq!(g.shape(product), g.shape(x));
+/// # Ok::<(), nablac::diff::DiffError>(())
+/// ```
 pub fn hvp(graph: &mut Graph, f: NodeId, wrt: &[NodeId], v: NodeId) -> Result<NodeId, DiffError> {
     prepared(graph, &[f], wrt, |graph, f| {
         let one = graph.constant(1.0);

@@ -6,6 +6,7 @@
 mod arena;
 mod build;
 pub mod evaluate;
+mod expand;
 mod external;
 mod func;
 mod multiple;
@@ -14,6 +15,7 @@ mod range;
 pub mod visit;
 
 pub use arena::Graph;
+pub use expand::{copy_nested, expand};
 pub use external::{Callback, External};
 pub use func::{Body, Func, Memo, Source};
 pub use node::{

@@ -242,7 +242,7 @@ impl<'a> Accumulation<'a> {
         id: NodeId,
         args: &[NodeId],
         outputs: &[Port],
-        places: &[EntryPlace],
+        entries: &Entries,
         column: NodeId,
     ) {
         let values = self.node_values(column);
@@ -251,13 +251,45 @@ impl<'a> Accumulation<'a> {
             let n = output.pattern.nnz();
             let mut parts = Vec::new();
             for (k, &a) in args.iter().enumerate() {
-                if let Some(rows) = self.get(a) {
-                    parts.push((partials_of(places, o, k, n, values), rows.clone()));
+                let Some(rows) = self.get(a).cloned() else { continue };
+                for partials in self.constant_partials(n, &entries.constants_of(o, k)) {
+                    parts.push((partials, rows.clone()));
                 }
+                parts.push((partials_of(&entries.places, o, k, n, values), rows));
             }
             all.push(self.chain(n, &parts));
         }
         self.set_results(id, all);
+    }
+
+    /// Partial derivatives that are numbers: row, column, value. Ones are apart from the others.
+    pub fn constant_partials(
+        &mut self,
+        n_rows: usize,
+        entries: &[(u32, u32, f64)],
+    ) -> Vec<Partials> {
+        let (ones, others): (Vec<_>, Vec<_>) = entries.iter().partition(|e| e.2 == 1.0);
+        let mut partials = Vec::new();
+        let columns = |of: &[(u32, u32, f64)]| {
+            Lists::by_key(n_rows, of.iter().map(|&(row, column, _)| (row, column)))
+        };
+        if !ones.is_empty() {
+            let sources = vec![0; ones.len()];
+            partials.push(Partials { columns: columns(&ones), sources, values: None });
+        }
+        if !others.is_empty() {
+            let mut distinct: Vec<u64> = others.iter().map(|e| e.2.to_bits()).collect();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let number = |v: f64| distinct.binary_search(&v.to_bits()).map_or(0, |k| k as u32);
+            let by_row = Lists::by_key(n_rows, others.iter().map(|&(row, _, v)| (row, number(v))));
+            let (_, sources) = by_row.into_parts();
+            let values: Vec<f64> = distinct.iter().map(|&bits| f64::from_bits(bits)).collect();
+            let node = self.graph.constant_matrix(Pattern::dense(values.len(), 1), &values);
+            let values = Some(self.node_values(node));
+            partials.push(Partials { columns: columns(&others), sources, values });
+        }
+        partials
     }
 
     /// Sets the Jacobians of the results of a node from its own directional derivatives.

@@ -53,7 +53,7 @@ impl Rules for Call {
         let active: Vec<bool> = args.iter().map(|&a| cx.is_active(a)).collect();
         let entries = cx.deriver.entries(&f, &active)?;
         let column = cx.graph.call(&entries.func, &args)[0];
-        cx.set_from_entries(id, &args, &f.outputs, &entries.places, column);
+        cx.set_from_entries(id, &args, &f.outputs, &entries, column);
         Ok(())
     }
 }

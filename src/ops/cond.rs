@@ -128,7 +128,7 @@ impl Rules for Cond {
         let otherwise = cx.deriver.entries(&otherwise, &active)?;
         let Some([then, otherwise]) = join_entries(&then, &otherwise) else { return Ok(()) };
         let column = cx.graph.cond(condition, &then.func, &otherwise.func, &args)[0];
-        cx.set_from_entries(id, &args, &outputs, &then.places, column);
+        cx.set_from_entries(id, &args, &outputs, &then, column);
         Ok(())
     }
 }

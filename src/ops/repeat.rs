@@ -18,6 +18,10 @@ pub struct Repeat;
 /// fixed point is taken.
 const LONGEST_EXACT: u64 = 4_096;
 
+/// Most local derivatives of all iterations of a loop that are stored one by one; of loops with
+/// more directional derivatives are taken.
+const MOST_STACKED: u64 = 1 << 26;
+
 impl Rules for Repeat {
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
         let Some(Summing { spec, args, results, counts }) = summing_tangents(cx, id)? else {
@@ -335,6 +339,9 @@ fn map_jacobian(
     let Some((body, stacked, reduced)) = split_entries(&entries, is_reduced) else {
         return Ok(());
     };
+    if spec.n.saturating_mul(stacked.len() as u64) > MOST_STACKED {
+        return cx.set_from_directions(id, spec.result_patterns().cloned().collect());
+    }
     let n_stacked = stacked.len() as u32;
     let values = cx.loop_values(body, spec, args.clone());
     let mut all = Vec::new();
@@ -343,32 +350,45 @@ fn map_jacobian(
         let mut parts = Vec::new();
         for (k, arg_mode) in spec.args.iter().enumerate() {
             let Some(rows) = cx.get(args[k]).cloned() else { continue };
-            let both = (mode, arg_mode);
-            if let (ResultMode::Reduce(_), ArgMode::Broadcast) = both {
+            let constants = entries.constants_of(r, k);
+            if let (ResultMode::Reduce(_), ArgMode::Broadcast) = (mode, arg_mode) {
+                let times = |&(row, column, v): &(u32, u32, f64)| (row, column, v * spec.n as f64);
+                let constants: Vec<_> = constants.iter().map(times).collect();
+                for partials in cx.constant_partials(n_rows, &constants) {
+                    parts.push((partials, rows.clone()));
+                }
                 parts.push((partials_of(&reduced, r, k, n_rows, values[1]), rows));
                 continue;
             }
-            let own = partials_of(&stacked, r, k, spec.body.outputs[r].pattern.nnz(), values[0]);
-            let local: Vec<(u32, u32, u32)> = (0..own.columns.len() as u32)
-                .flat_map(|j| {
-                    let inside = own.columns.range(j).zip(own.columns.of(j));
-                    inside.map(move |(at, &c)| (j, c, at))
-                })
-                .map(|(j, c, at)| (j, c, own.sources[at]))
+            // Row and column of a derivative of the body in iteration i.
+            let place = |i: u64, row: u32, column: u32| {
+                let row = match mode {
+                    ResultMode::Window(w) => w.index(i, row as usize) as u32,
+                    ResultMode::Reduce(_) => row,
+                };
+                let column = match arg_mode {
+                    ArgMode::Window(w) => w.index(i, column as usize) as u32,
+                    _ => column,
+                };
+                (row, column)
+            };
+            let each = (0..spec.n).flat_map(|i| constants.iter().map(move |c| (i, c)));
+            let each = each.map(|(i, &(row, column, v))| {
+                let (row, column) = place(i, row, column);
+                (row, column, v)
+            });
+            for partials in cx.constant_partials(n_rows, &each.collect::<Vec<_>>()) {
+                parts.push((partials, rows.clone()));
+            }
+            let own: Vec<&EntryPlace> = stacked
+                .iter()
+                .filter(|p| p.output as usize == r && p.input as usize == k)
                 .collect();
-            let row = |i: u64, j: u32| match mode {
-                ResultMode::Window(w) => w.index(i, j as usize) as u32,
-                ResultMode::Reduce(_) => j,
-            };
-            let column = |i: u64, c: u32| match arg_mode {
-                ArgMode::Window(w) => w.index(i, c as usize) as u32,
-                _ => c,
-            };
-            let over = || (0..spec.n).flat_map(|i| local.iter().map(move |e| (i, e)));
-            let columns = Lists::by_key(n_rows, over().map(|(i, e)| (row(i, e.0), column(i, e.1))));
-            let lane = |i: u64, e: &(u32, u32, u32)| i as u32 * n_stacked + e.2;
-            let sources = Lists::by_key(n_rows, over().map(|(i, e)| (row(i, e.0), lane(i, e))));
-            let (_, sources) = sources.into_parts();
+            let each = || (0..spec.n).flat_map(|i| own.iter().map(move |p| (i, *p)));
+            let columns = Lists::by_key(n_rows, each().map(|(i, p)| place(i, p.row, p.column)));
+            let lane = |i: u64, p: &EntryPlace| i as u32 * n_stacked + p.source;
+            let sources = each().map(|(i, p)| (place(i, p.row, p.column).0, lane(i, p)));
+            let (_, sources) = Lists::by_key(n_rows, sources).into_parts();
             parts.push((Partials { columns, sources, values: Some(values[0]) }, rows));
         }
         all.push(cx.chain(n_rows, &parts));

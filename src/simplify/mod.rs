@@ -2,7 +2,6 @@
 
 mod collect;
 mod emit;
-mod expand;
 mod extract;
 mod factor;
 pub mod facts;
@@ -18,7 +17,6 @@ mod saturate;
 pub mod sums;
 
 pub use collect::Flattening;
-pub use expand::expand;
 pub use factor::Search;
 pub use optimize::optimize;
 pub use run::{SimplifyOptions, simplify};

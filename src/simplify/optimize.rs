@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::expand::{copy, expand};
 use super::rules::Math;
 use super::{SimplifyOptions, simplify};
-use crate::graph::Func;
+use crate::graph::{Func, copy_nested, expand};
 
 /// The function with small matrices expanded and everything simplified, called functions and
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
@@ -28,7 +27,7 @@ fn optimize_once(
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
     let mut nested = |f: &Arc<Func>| optimize_once(f, options, made);
     let (graph, roots) = match options.math {
-        Math::Strict => copy(graph, outputs, &mut nested),
+        Math::Strict => copy_nested(graph, outputs, &mut nested),
         Math::Real | Math::Fast => expand(graph, outputs, &mut nested),
     };
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();

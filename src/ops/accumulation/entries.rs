@@ -13,18 +13,29 @@ use crate::sparsity::{IndexMap, Pattern};
 #[derive(Debug)]
 pub struct Entries {
     pub func: Arc<Func>,
-    /// Output, nonzero of the output, input, nonzero of the input, number in the column.
     pub places: Vec<EntryPlace>,
+    /// Derivatives that are the same number everywhere; they are not in the column.
+    pub constants: Vec<(EntryPlace, f64)>,
 }
 
-/// Which derivative an entry of [`Entries`] is.
+/// Which derivative an entry of [`Entries`] is: of nonzero `row` of an output by nonzero `column`
+/// of an input.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryPlace {
     pub output: u32,
     pub row: u32,
     pub input: u32,
     pub column: u32,
+    /// Number in the column of values.
     pub source: u32,
+}
+
+impl Entries {
+    /// Constant derivatives of output `output` by input `input`: row, column, value.
+    pub fn constants_of(&self, output: usize, input: usize) -> Vec<(u32, u32, f64)> {
+        let of = |p: &EntryPlace| p.output as usize == output && p.input as usize == input;
+        self.constants.iter().filter(|c| of(&c.0)).map(|(p, v)| (p.row, p.column, *v)).collect()
+    }
 }
 
 /// Outputs of [`Entries`] split into those of a loop that are stacked and those that are summed.
@@ -66,28 +77,30 @@ pub fn join_entries(then: &Entries, otherwise: &Entries) -> Option<[Entries; 2]>
     }
     let position: FxHashMap<_, u32> = places.iter().map(|p| (key(p), p.source)).collect();
     let widen = |of: &Entries| {
-        let linear: FxHashMap<u32, u32> =
-            of.places.iter().map(|p| (p.source, position[&key(p)])).collect();
-        let n = of.func.outputs[0].pattern.nnz() as u32;
-        let mut rows: Vec<(u32, u32)> =
-            (0..n).filter_map(|s| linear.get(&s).map(|&to| (to, s))).collect();
-        rows.sort_unstable();
         let mut scratch = Graph::new();
         let (graph, roots) = of.func.graph()?;
         let ports = of.func.inputs.clone();
-        let nodes: Vec<NodeId> =
+        let inputs: Vec<NodeId> =
             ports.iter().enumerate().map(|(k, p)| scratch.input(k, p.pattern.clone())).collect();
-        let value = visit::transplant(graph, roots, &mut scratch, &nodes)[0];
-        let value = scratch.densify(value);
-        let column = Pattern::dense(rows.len(), 1);
-        let map = IndexMap::from_table(rows.iter().map(|r| r.1).collect());
-        let picked = scratch.gather(value, map, column);
-        let to = IndexMap::from_table(rows.iter().map(|r| r.0).collect());
-        let whole = scratch.scatter(picked, to, Pattern::dense(places.len(), 1));
+        let values = visit::transplant(graph, roots, &mut scratch, &inputs)[0];
+        let values = scratch.densify(values);
+        let constants: Vec<f64> = of.constants.iter().map(|c| c.1).collect();
+        let column = Pattern::dense(constants.len(), 1);
+        let constants = scratch.constant_matrix(column, &constants);
+        let constants = scratch.densify(constants);
+        let n_values = scratch.nnz(values) as u32;
+        let stacked = scratch.concat(&[values, constants]);
+        let own = of.places.iter().map(|p| (position[&key(p)], p.source));
+        let fixed = of.constants.iter().zip(n_values..).map(|((p, _), k)| (position[&key(p)], k));
+        let (to, from): (Vec<u32>, Vec<u32>) = own.chain(fixed).unzip();
+        let column = Pattern::dense(from.len(), 1);
+        let picked = scratch.gather(stacked, IndexMap::from_table(from), column);
+        let whole = Pattern::dense(places.len(), 1);
+        let whole = scratch.scatter(picked, IndexMap::from_table(to), whole);
         let whole = scratch.densify(whole);
         let outputs = vec![("entries".into(), whole)];
         let func = Func::freeze(of.func.name.clone(), &scratch, ports, outputs);
-        Some(Entries { func, places: places.clone() })
+        Some(Entries { func, places: places.clone(), constants: Vec::new() })
     };
     Some([widen(then)?, widen(otherwise)?])
 }

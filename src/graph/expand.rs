@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::graph::{Func, Graph, LoopSpec, NodeId, Op, Payload, visit};
+use super::{Func, Graph, LoopSpec, NodeId, Op, Payload, visit};
 use crate::sparsity::{IndexMap, Pattern};
 
 /// Values with at most so many nonzeros are computed as scalars.
@@ -40,7 +40,7 @@ pub fn expand(
 
 /// Copies `outputs` of `graph` into a new graph as they are, except for what `nested` gives to
 /// stand for called functions.
-pub fn copy(
+pub fn copy_nested(
     graph: &Graph,
     outputs: &[NodeId],
     nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
