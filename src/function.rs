@@ -8,11 +8,13 @@ use crate::backend::abi::{Engine, EngineError, EvalError, Memory};
 use crate::backend::c::{CEngine, CEngineError};
 use crate::backend::interp::Interp;
 use crate::backend::jit::{Jit, JitOptions};
+use crate::data::{Data, DataError, fitted, to_sprs};
 use crate::diff::{self, DiffError};
 use crate::graph::{Func, Graph, NodeId, visit};
 use crate::kernel::ir::Kernel;
 use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
+use crate::syntax::Code;
 
 /// A function from named sparse matrices to named sparse matrices. Immutable and cheap to clone.
 #[derive(Clone, Debug)]
@@ -51,6 +53,42 @@ impl Input {
             default: None,
             unit: Vec::new(),
         }
+    }
+}
+
+impl Input {
+    /// The nonzeros from values by name.
+    fn values(&self, data: &Data) -> Result<Vec<f64>, DataError> {
+        let (name, (r, c)) = (&self.name, self.pattern.shape());
+        let Some(entry) = data.get(name) else {
+            let missing =
+                || DataError::missing(format!("the input `{name}` ({r}x{c}) has no value"));
+            return self.default.clone().ok_or_else(missing);
+        };
+        let value = entry.value.clone().for_shape((r, c));
+        let given = value.pattern.shape();
+        if given != (r, c) {
+            let message =
+                format!("`{name}` is {r}x{c}, the value given is {}x{}", given.0, given.1);
+            return Err(entry.error(Code::WrongLength, message));
+        }
+        fitted(&value.pattern, &value.values, &self.pattern).map_err(|(row, col)| {
+            let message = format!(
+                "the value of `{name}` lies outside its declared pattern: entry [{row}, {col}] is \
+                 not zero"
+            );
+            entry.error(Code::OutsidePattern, message)
+        })
+    }
+}
+
+impl Output {
+    /// The nonzeros of this output as a matrix in compressed columns.
+    ///
+    /// # Panics
+    /// The values are not as many as the nonzeros.
+    pub fn to_sprs(&self, values: &[f64]) -> sprs::CsMat<f64> {
+        to_sprs(&self.pattern, values)
     }
 }
 
@@ -216,6 +254,40 @@ impl Function {
             name: name.to_owned(),
             known: self.outputs.iter().map(|o| o.name.clone()).collect(),
         })
+    }
+
+    /// The nonzeros of all inputs, in order, from values by name; defaults stand for missing ones.
+    ///
+    /// ```
+    /// use nablac::data::Data;
+    /// use nablac::function::Options;
+    /// use nablac::model::Model;
+    ///
+    /// let mut a = sprs::TriMat::new((2, 2));
+    /// a.add_triplet(0, 1, 3.0);
+    /// a.add_triplet(1, 1, 4.0);
+    /// let data = Data::new().with("A", a.to_csc::<usize>()).with("x", vec![1.0, 2.0]);
+    ///
+    /// let model = Model::parse("f.nab", "input A[2,2] sparse, x[2]\noutput y = A * x, B = 2*A");
+    /// let f = model.data(data.clone()).function()?;
+    /// let inputs = f.values(&data)?;
+    /// let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    /// let outputs = f.compile(&Options::default())?.evaluate(&inputs)?;
+    /// assert_eq!(outputs[0], [6.0, 8.0]);
+    /// let b: sprs::CsMat<f64> = f.outputs()[1].to_sprs(&outputs[1]);
+    /// assert_eq!((b.nnz(), b.get(0, 1)), (2, Some(&6.0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A name that is no input, a missing value, one of another shape or outside the pattern.
+    pub fn values(&self, data: &Data) -> Result<Vec<Vec<f64>>, DataError> {
+        for (name, entry) in data.iter() {
+            if !self.inputs.iter().any(|input| &*input.name == name) {
+                return Err(entry.error(Code::UnknownInput, format!("there is no input `{name}`")));
+            }
+        }
+        self.inputs.iter().map(|input| input.values(data)).collect()
     }
 
     /// The function of the gradient of a scalar output by an input, in the shape of the input.

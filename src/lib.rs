@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod builder;
 pub mod cli;
+pub mod data;
 pub mod diff;
 pub mod function;
 pub mod graph;
@@ -16,6 +17,9 @@ pub mod kernel;
 pub mod lower;
 pub mod model;
 pub mod ops;
+pub mod print;
+pub mod problem;
+pub mod saved;
 pub mod simplify;
 pub mod sparsity;
 pub mod syntax;

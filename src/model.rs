@@ -1,24 +1,31 @@
 //! Programs as users hold them: text of the language, settings, and the function they make.
 //!
 //! A [`Model`] is a file (or a text) with values for its dims, further outputs and the choice of
-//! one of its `fn`s; [`Model::function`] lowers it. Mistakes come back as a [`ModelError`], whose
+//! one of its `fn`s; [`Model::function`] lowers it. A saved model (see [`crate::saved`]) is read
+//! as well, without dims and `fn`s. Mistakes come back as a [`ModelError`], whose
 //! text is what the command line prints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backend::abi::{Engine, Memory};
 use crate::backend::interp::Interp;
+use crate::data::{Data, Entry, fitted};
 use crate::function::{Function, Input};
 use crate::graph::{Callback, Func};
-use crate::lower::{LowerOptions, Program, lower, lower_constant};
+use crate::lower::{
+    Given, InputInfo, LowerOptions, OutputInfo, Program, Triangle, lower, lower_constant,
+    lower_given,
+};
+use crate::problem::Problem;
+use crate::saved;
 use crate::simplify::rules::Math;
 use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
 use crate::syntax::ast::StatementKind;
-use crate::syntax::{Diagnostic, FileId, SourceMap, parse, render_all};
+use crate::syntax::{Code, Diagnostic, FileId, SourceMap, Span, parse, render_all};
 
 /// Longest text of a program, in bytes; places in it are 32-bit numbers.
 pub const MAX_SOURCE_BYTES: u64 = 1 << 31;
@@ -43,6 +50,8 @@ pub struct Model {
     dims: Vec<(String, i64)>,
     outputs: Vec<String>,
     function: Option<String>,
+    data: Data,
+    triangle: Triangle,
     patterns: BTreeMap<String, Pattern>,
     externals: BTreeMap<String, Callback>,
 }
@@ -87,6 +96,8 @@ impl Model {
             dims: Vec::new(),
             outputs: Vec::new(),
             function: None,
+            data: Data::new(),
+            triangle: Triangle::default(),
             patterns: BTreeMap::new(),
             externals: BTreeMap::new(),
         }
@@ -121,6 +132,35 @@ impl Model {
         self
     }
 
+    /// Values by name: of dims, of index arrays, of inputs and parameters, for which they become
+    /// defaults. Those given later count where both have a name. A dim without a value is the
+    /// size of an array that is declared with it; the pattern of a value is that of the `sparse`
+    /// declaration of its name.
+    ///
+    /// ```
+    /// use nablac::data::Data;
+    /// use nablac::function::Options;
+    /// use nablac::model::Model;
+    ///
+    /// let text = "dim E, n\nindex tail[E], head[E]\ninput x[n]\noutput d = x[head] - x[tail]";
+    /// let data = Data::from_json("net.json", r#"{"tail": [0, 1], "head": [1, 2]}"#)?;
+    /// let data = data.with("x", vec![1.0, 4.0, 9.0]);
+    /// let f = Model::parse("net.nab", text).data(data).function()?;
+    /// let x = f.inputs()[0].default.clone().unwrap();
+    /// assert_eq!(f.compile(&Options::default())?.evaluate(&[&x])?, [vec![3.0, 5.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn data(mut self, data: Data) -> Model {
+        self.data.extend(data);
+        self
+    }
+
+    /// Which part of the Hessian of a problem is stored; the lower triangle if not set.
+    pub fn triangle(mut self, triangle: Triangle) -> Model {
+        self.triangle = triangle;
+        self
+    }
+
     /// The pattern of an input or parameter declared `sparse`.
     pub fn pattern(mut self, name: &str, pattern: Pattern) -> Model {
         self.patterns.insert(name.to_owned(), pattern);
@@ -143,8 +183,16 @@ impl Model {
         self.root
     }
 
-    /// Names of the `test` blocks, in their order.
+    /// Whether this is a saved model and no program.
+    pub fn is_saved(&self) -> bool {
+        saved::is_saved(self.sources.name(self.root), self.sources.text(self.root))
+    }
+
+    /// Names of the `test` blocks, in their order; a saved model has none.
     pub fn test_names(&self) -> Vec<String> {
+        if self.is_saved() {
+            return Vec::new();
+        }
         let statements = parse(self.sources.text(self.root), self.root).0.statements;
         let name = |kind: StatementKind| match kind {
             StatementKind::Test(test) => Some(test.name.text.to_string()),
@@ -153,40 +201,20 @@ impl Model {
         statements.into_iter().filter_map(|s| name(s.kind)).collect()
     }
 
-    /// Names of the dims of the program and of the files that it uses; unreadable ones are
-    /// left to [`Model::lower`] to report.
-    pub fn dim_names(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        let root =
-            (self.sources.name(self.root).to_owned(), self.sources.text(self.root).to_owned());
-        let mut seen = BTreeSet::from([root.0.clone()]);
-        let mut open = vec![root];
-        while let Some((file, text)) = open.pop() {
-            for statement in parse(&text, self.root).0.statements {
-                match statement.kind {
-                    StatementKind::Dim(items) => {
-                        names.extend(items.iter().map(|item| item.name.text.to_string()));
-                    }
-                    StatementKind::Use(path) => {
-                        if let Ok(used) = load_used(&file, &path.text)
-                            && seen.insert(used.0.clone())
-                        {
-                            open.push(used);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        names
-    }
-
     /// The function from inputs and parameters to outputs.
     ///
     /// # Errors
     /// All mistakes of the program.
     pub fn function(&self) -> Result<Function, Box<ModelError>> {
         Ok(self.lower()?.function())
+    }
+
+    /// The optimisation problem of the program, if it has one.
+    ///
+    /// # Errors
+    /// All mistakes of the program.
+    pub fn problem(&self) -> Result<Option<Problem>, Box<ModelError>> {
+        Ok(Problem::new(&self.lower()?.program, self.triangle))
     }
 
     /// The function with what else is known of the program.
@@ -209,15 +237,96 @@ impl Model {
             extra_outputs: self.outputs.clone(),
             function: self.function.clone(),
             test,
+            data: self.data.clone(),
+            triangle: self.triangle,
             patterns: self.patterns.clone(),
             externals: self.externals.clone(),
             evaluate: Some(&evaluate_constant),
         };
-        match lower(&mut sources, self.root, &options, &load_used) {
+        let lowered = match self.is_saved() {
+            true => self.lower_saved(&mut sources, &options),
+            false => lower(&mut sources, self.root, &options, &load_used),
+        };
+        match lowered {
             Ok(program) => Ok(Lowered { program, sources }),
             Err(diagnostics) => Err(ModelError::new(diagnostics, &sources)),
         }
     }
+
+    fn lower_saved(
+        &self,
+        sources: &mut SourceMap,
+        options: &LowerOptions<'_>,
+    ) -> Result<Program, Vec<Diagnostic>> {
+        let start = Span { file: self.root, start: 0, end: 0 };
+        let mut strangers = Vec::new();
+        for (dim, _) in &self.dims {
+            let message = format!("a saved model has no dims, such as `{dim}`");
+            strangers.push(Diagnostic::new(Code::UnknownName, start, message));
+        }
+        if let Some(name) = &self.function {
+            let message = format!("a saved model has no fns, such as `{name}`");
+            strangers.push(Diagnostic::new(Code::UnknownFunction, start, message));
+        }
+        let function = saved::diagnosed(sources.text(self.root), &self.externals, start)
+            .map_err(|diagnostic| vec![*diagnostic])?;
+        let mut defaults = BTreeMap::new();
+        for (name, entry) in options.data.iter() {
+            let input = function.inputs().iter().find(|input| &*input.name == name);
+            match given_values(name, entry, input, start) {
+                Ok(values) => _ = defaults.insert(name.to_owned(), values),
+                Err(diagnostic) => strangers.push(diagnostic),
+            }
+        }
+        if !strangers.is_empty() {
+            return Err(strangers);
+        }
+        let inputs = function.inputs().iter().map(|input| InputInfo {
+            name: input.name.clone(),
+            is_param: input.is_param,
+            pattern: input.pattern.clone(),
+            symmetric: input.symmetric,
+            range: input.range,
+            default: defaults.remove(&*input.name).or_else(|| input.default.clone()),
+            unit: input.unit.clone(),
+            span: start,
+        });
+        let outputs = function.outputs().iter();
+        let outputs = outputs.map(|o| OutputInfo { name: o.name.clone(), unit: o.unit.clone() });
+        let (inputs, outputs) = (inputs.collect(), outputs.collect());
+        let given = Given { func: function.func().clone(), inputs, outputs };
+        if self.outputs.is_empty() {
+            return Ok(given.into());
+        }
+        lower_given(sources, self.root, &given, options)
+    }
+}
+
+/// The nonzeros that data give an input of a saved model.
+fn given_values(
+    name: &str,
+    entry: &Entry,
+    input: Option<&Input>,
+    at: Span,
+) -> Result<Vec<f64>, Diagnostic> {
+    let source = entry.source();
+    let Some(input) = input else {
+        let message = format!("{source} gives `{name}`, which the model does not have");
+        return Err(Diagnostic::new(Code::UnknownInput, at, message));
+    };
+    let value = entry.value.clone().for_shape(input.pattern.shape());
+    let ((r, c), (n_rows, n_cols)) = (value.pattern.shape(), input.pattern.shape());
+    if (r, c) != (n_rows, n_cols) {
+        let message =
+            format!("the data of `{name}` in {source} are {r}x{c}, expected {n_rows}x{n_cols}");
+        return Err(Diagnostic::new(Code::ShapesDeclared, at, message));
+    }
+    fitted(&value.pattern, &value.values, &input.pattern).map_err(|(row, col)| {
+        let message = format!(
+            "the data of `{name}` in {source} lie outside its pattern: entry [{row}, {col}]"
+        );
+        Diagnostic::new(Code::OutsidePattern, at, message)
+    })
 }
 
 impl Lowered {

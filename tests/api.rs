@@ -392,3 +392,24 @@ fn compiled_functions_are_shared_between_threads() {
         }
     });
 }
+
+/// A join of a million iterations with a million: looking at all pairs would not end.
+#[test]
+fn filters_join_in_linear_time() -> Result<(), Box<dyn std::error::Error>> {
+    let text = "dim A = 1000000, B = 1000000
+        index bus[A] = [mod(7*a + 3, B) for a in 0..A]
+        input p[A]
+        let load = [sum(p[a] for a in 0..A if bus[a] == i) - p[bus[i]] for i in 0..B]
+        output load, g = grad(norm2sq(load), p)";
+    let f = nablac::model::Model::parse("join.nab", text).function()?;
+    let n = 1_000_000;
+    let p: Vec<f64> = (0..n).map(|a| (a % 10) as f64).collect();
+    let outputs = f.compile(&Options::default())?.evaluate(&[&p])?;
+    let mut load: Vec<f64> = (0..n).map(|i| -p[(7 * i + 3) % n]).collect();
+    (0..n).for_each(|a| load[(7 * a + 3) % n] += p[a]);
+    assert_eq!(outputs[0], load);
+    let mut gradient: Vec<f64> = (0..n).map(|a| 2.0 * load[(7 * a + 3) % n]).collect();
+    (0..n).for_each(|i| gradient[(7 * i + 3) % n] -= 2.0 * load[i]);
+    assert_eq!(outputs[1], gradient);
+    Ok(())
+}

@@ -205,6 +205,97 @@ fn stages_can_be_seen() {
 }
 
 #[test]
+fn saved_models_stand_for_programs() {
+    let folder = std::env::temp_dir().join(format!("nablac-saved-{}", std::process::id()));
+    let (dir, file) = (folder.to_str().unwrap(), folder.join("rosenbrock.json"));
+    let saved = file.to_str().unwrap();
+    let (code, out, err) = nablac(&["emit", "json", "examples/rosenbrock.nab", "-o", dir], "");
+    assert_eq!((code, out), (0, format!("wrote {saved}\n")), "{err}");
+    let same = |args: &dyn Fn(&str) -> Vec<String>| {
+        let run = |file: &str| {
+            let args = args(file);
+            nablac(&args.iter().map(String::as_str).collect::<Vec<_>>(), "")
+        };
+        let (here, there) = (run("examples/rosenbrock.nab"), run(saved));
+        assert_eq!(here, there);
+        assert_eq!(here.0, 0, "{}", here.2);
+    };
+    let owned = |args: &[&str]| args.iter().map(|a| a.to_string()).collect::<Vec<_>>();
+    same(&|file| owned(&["check", file]));
+    same(&|file| owned(&["eval", file, "x=[1.2, 1]", "--engine", "interp"]));
+    same(&|file| owned(&["eval", file, "x=[1.2, 1]", "--output", "G = hess(f, [x, a])"]));
+    same(&|file| owned(&["show", "graph", file]));
+    same(&|file| owned(&["show", "kernel", file]));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (code, out, err) = nablac(&["eval", "-", "x=[1, 1]"], &text);
+    assert!(code == 0 && out.starts_with("f = 0\n"), "{out}{err}");
+    let (code, _, err) = nablac(&["bench", saved, "--format", "json"], "");
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = nablac(&["emit", "c", saved, "-o", dir], "");
+    assert!(code == 0 && out.contains("rosenbrock.c"), "{out}{err}");
+    let (code, out, err) = nablac(&["test", saved], "");
+    assert!(code == 0 && out.contains(": no tests"), "{out}{err}");
+    for args in [["fmt", saved], ["show", "ast"]] {
+        let (code, _, err) = nablac(&[&args[..], &[saved]].concat()[..], "");
+        assert_ne!(code, 0, "{err}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn saved_models_have_no_dims_and_fns_and_no_derivatives_by_outputs() {
+    let args = ["eval", "tests/saved/small.json", "x=[1, 2]", "U=[1, 2; 0, 3]"];
+    let with = |more: &[&str]| nablac(&[&args[..], more].concat(), "");
+    assert!(with(&["--dim", "n=3"]).2.contains("a saved model has no dims, such as `n`"));
+    assert!(with(&["--fn", "square"]).2.contains("a saved model has no fns, such as `square`"));
+    assert!(with(&["--output", "J = jac(z, f)"]).2.contains("an output of a saved model"));
+    assert!(with(&["--output", "J = jac(z, y)"]).2.contains("unknown name `y`"));
+    let (code, out, err) = with(&["--output", "J = jac(z, x)", "--output", "d = 2 * f"]);
+    assert!(code == 0 && out.contains("d = 18\n"), "{out}{err}");
+}
+
+#[test]
+fn saved_models_that_need_externals_say_so() {
+    let text = "extern fn wave(x) -> [1, 1]\ninput x\noutput f = wave(x)\n";
+    let folder = std::env::temp_dir().join(format!("nablac-external-{}", std::process::id()));
+    let dir = folder.to_str().unwrap();
+    let (code, _, err) = nablac(&["emit", "json", "-", "-o", dir], text);
+    assert_eq!(code, 0, "{err}");
+    let saved = folder.join("model.json");
+    check(
+        &["eval", saved.to_str().unwrap(), "x=1"],
+        "",
+        expect![[r#"
+            error[E0518]: the model needs functions from outside: wave
+              = help: supply them from Rust by `Model::load(..).external(..)`, or `emit c` and link them
+            exit 1
+        "#]],
+    );
+    let (code, _, err) = nablac(&["check", saved.to_str().unwrap()], "");
+    assert_eq!(code, 0, "{err}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn graphs_are_written_for_readers() {
+    let folder = std::env::temp_dir().join(format!("nablac-print-{}", std::process::id()));
+    let dir = folder.to_str().unwrap();
+    for (target, file, begin) in [
+        ("dot", "model.dot", "digraph \"model\" {"),
+        ("latex", "model.tex", "% model\n\\begin{align*}"),
+        ("nab", "model.nab", "input x[2]\n"),
+    ] {
+        let (code, _, err) = nablac(&["emit", target, "-", "-o", dir], SQUARE);
+        assert_eq!(code, 0, "{target}: {err}");
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(text.starts_with(begin), "{text}");
+    }
+    let (code, _, err) = nablac(&["emit", "nab", "examples/chain.nab", "-o", dir], "");
+    assert!(code == 1 && err.starts_with("error[E0519]: the language has no spelling"), "{err}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn bench_counts_operations() {
     let (code, out, err) = nablac(&["bench", "examples/rosenbrock.nab", "--format", "json"], "");
     assert_eq!(code, 0, "{err}");
@@ -278,4 +369,275 @@ fn control_c_cancels_an_evaluation() {
         assert!(output.stdout.is_empty());
     }
     std::fs::remove_file(&file).unwrap();
+}
+
+/// A file of its own for a test.
+fn file(name: &str, text: &str) -> String {
+    let folder = std::env::temp_dir().join(format!("nablac-cli-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// As [`check`], with the folder of the files left out.
+fn check_data(args: &[&str], input: &str, expected: Expect) {
+    let folder = std::env::temp_dir().join(format!("nablac-cli-{}/", std::process::id()));
+    let (code, out, err) = nablac(args, input);
+    let text = format!("{out}{err}exit {code}\n");
+    expected.assert_eq(&text.replace(&*folder.display().to_string(), ""));
+}
+
+const NETWORK: &str = "dim E, n\nindex tail[E], head[E]\ninput x[n], W[n, n] sparse\n\
+                       param w[E] in 0..10\noutput d = w .* (x[head] - x[tail]), W\n";
+
+#[test]
+fn data_of_several_files() {
+    let json = file("net.json", r#"{"tail": [0, 1], "head": [1, 2], "x": [1, 4, 9]}"#);
+    let csv = file("weights.csv", "w\n1\n2\n");
+    let mtx =
+        file("W.mtx", "%%MatrixMarket matrix coordinate real symmetric\n3 3 2\n1 1 2\n3 1 5\n");
+    let w = format!("w={csv}");
+    let args = ["--data", &json, "--data", &w, "--data", &mtx];
+    check_data(
+        &[&["eval", "-"], &args[..]].concat(),
+        NETWORK,
+        expect![[r#"
+        d = [3, 10]
+        W =
+          2  .  5
+          .  .  .
+          5  .  .
+        exit 0
+    "#]],
+    );
+    check_data(
+        &[&["check", "-"], &args[..]].concat(),
+        NETWORK,
+        expect![[r#"
+        function model
+          input   x  3x1              has a default
+          input   W  3x3, 3 nonzeros  has a default
+          param   w  2x1              in 0..10, has a default
+          output  d  2x1
+          output  W  3x3, 3 nonzeros
+          dim E = 2, the length of `tail` in `net.json`
+          dim n = 3, the length of `x` in `net.json`
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn mistakes_in_data() {
+    let program = "dim E, n = 3\nindex tail[E], head[E]\ninput x[n] in 0..10\n\
+                   output d = [x[head[k]] - x[tail[k] + 1] for k in 0..E]\n";
+    let case = |name: &str, json: &str, expected: Expect| {
+        let json = file(name, json);
+        check_data(&["eval", "-", "--data", &json], program, expected);
+    };
+    case(
+        "range.json",
+        r#"{"tail": [0, 2], "head": [1, 2], "x": [1, 4, 9]}"#,
+        expect![[r#"
+        error[E0205]: the index takes the value 3, which is out of range
+         --> <standard input>:4:28
+          |
+        3 | input x[n] in 0..10
+          |       - `x` is 3x1
+        4 | output d = [x[head[k]] - x[tail[k] + 1] for k in 0..E]
+          |                            ^^^^^^^^^^^ the last one is 2
+          |
+          = help: indices start at 0; the last entry is `end`
+          = help: `tail[1]` is 2 in `range.json`
+        exit 1
+    "#]],
+    );
+    case(
+        "sizes.json",
+        r#"{"tail": [0, 1], "head": [1], "x": [1, 4, 9]}"#,
+        expect![[r#"
+        error[E0207]: the data give the dim `E` two values
+         --> <standard input>:1:5
+          |
+        1 | dim E, n = 3
+          |     ^ the length of `tail` in `sizes.json` is 2, the length of `head` in `sizes.json` is 1
+        exit 1
+    "#]],
+    );
+    case(
+        "half.json",
+        r#"{"tail": [0, 0.5], "head": [1, 2], "x": [1, 4, 9]}"#,
+        expect![[r#"
+        error[E0206]: the index array `tail` has an entry that is no integer
+         --> <standard input>:2:7
+          |
+        2 | index tail[E], head[E]
+          |       ^^^^ in `half.json`: `tail[1]` is 0.5
+        exit 1
+    "#]],
+    );
+    case(
+        "none.json",
+        r#"{"tail": [0, 1], "x": [1, 4, 9]}"#,
+        expect![[r#"
+        error[E0221]: the index array `head` has no values
+         --> <standard input>:2:16
+          |
+        2 | index tail[E], head[E]
+          |                ^^^^ neither here nor in the data
+          |
+          = help: give them: `index head[3] = [0, 2, 1]` or `--data FILE`
+        exit 1
+    "#]],
+    );
+    case(
+        "names.json",
+        r#"{"tail": [0], "heads": [1], "x": [1, 4, 9]}"#,
+        expect![[r#"
+        error[E0503]: `names.json` gives `heads`, which the program does not have
+         --> <standard input>:1:1
+          |
+        1 | dim E, n = 3
+          | ^
+          |
+          = help: did you mean `head`?
+
+        error[E0221]: the index array `head` has no values
+         --> <standard input>:2:16
+          |
+        2 | index tail[E], head[E]
+          |                ^^^^ neither here nor in the data
+          |
+          = help: give them: `index head[3] = [0, 2, 1]` or `--data FILE`
+        exit 1
+    "#]],
+    );
+    case(
+        "shape.json",
+        r#"{"tail": [0], "head": [1], "x": [1, 4]}"#,
+        expect![[r#"
+        error[E0202]: the data of `x` have another shape
+         --> <standard input>:3:7
+          |
+        3 | input x[n] in 0..10
+          |       ^ in `shape.json`: 2x1, expected 3x1
+        exit 1
+    "#]],
+    );
+    case(
+        "bounds.json",
+        r#"{"tail": [0], "head": [1], "x": [1, 4, -2]}"#,
+        expect![[r#"
+        error[E0505]: the data of `x` lie outside its declared range
+         --> <standard input>:3:7
+          |
+        3 | input x[n] in 0..10
+          |       ^ in `bounds.json`: `x[2]` is -2, the range is 0..10
+        exit 1
+    "#]],
+    );
+    case(
+        "dim.json",
+        r#"{"n": 2.5, "tail": [0], "head": [1], "x": [1, 4]}"#,
+        expect![[r#"
+        error[E0206]: the value of the dim `n` is no integer
+         --> <standard input>:1:8
+          |
+        1 | dim E, n = 3
+          |        ^ in `dim.json`: 2.5
+
+        error[E0202]: the data of `x` have another shape
+         --> <standard input>:3:7
+          |
+        3 | input x[n] in 0..10
+          |       ^ in `dim.json`: 2x1, expected 3x1
+        exit 1
+    "#]],
+    );
+    case(
+        "text.json",
+        "{\"tail\": [0, 1],\n \"head\": [1, oops]}",
+        expect![[r#"
+        error[E0504]: `text.json`, line 2, column 14: expected value
+        exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn network_example_takes_its_data() {
+    let args = ["examples/network.nab", "--data", "examples/network.json"];
+    let (code, out, err) = nablac(&[&["test"], &args[..]].concat(), "");
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, err) = nablac(&[&["check"], &args[..]].concat(), "");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("dim E = 4, the length of `tail` in `examples/network.json`"), "{out}");
+}
+
+#[test]
+fn problems_give_their_functions() {
+    let program = "param r = 4\nvar x[2] in -1..inf from [1, 2]\nminimise x[0] * x[1]\n\
+                   subject to { circle: norm2sq(x) <= r }\n";
+    check(
+        &["check", "-"],
+        program,
+        expect![[r#"
+        function model
+          param   r       1x1              = 4
+          var     x       2x1              has a default
+          input   lam_f   1x1              = 1
+          input   lam_g   1x1              = 0
+          output  f       1x1
+          output  grad_f  2x1
+          output  g       1x1
+          output  jac_g   1x2
+          output  hess_l  2x2, 3 nonzeros
+          output  lbx     2x1
+          output  ubx     2x1
+          output  lbg     1x1
+          output  ubg     1x1
+          output  x0      2x1
+          minimise f; x = x (2); g = circle (1)
+        exit 0
+    "#]],
+    );
+    check(
+        &["eval", "-", "lam_g=0.5", "--upper"],
+        program,
+        expect![[r#"
+        f = 2
+        grad_f = [2, 1]
+        g = 1
+        jac_g =
+          2  4
+        hess_l =
+          1  1
+          .  1
+        lbx = [-1, -1]
+        ubx = [inf, inf]
+        lbg = -inf
+        ubg = 0
+        x0 = [1, 2]
+        exit 0
+    "#]],
+    );
+    let data = file("start.json", r#"{"x": [0, 3]}"#);
+    let (_, out, err) = nablac(&["eval", "-", "--data", &data], program);
+    assert!(out.contains("f = 0\n") && out.contains("x0 = [0, 3]\n"), "{out}{err}");
+}
+
+#[test]
+fn patterns_of_problems_have_block_names() {
+    let (code, out, err) = nablac(&["show", "spy", "tests/abi/nlp.nab"], "");
+    assert_eq!(code, 0, "{err}");
+    let names =
+        "  rows: circle 0..1, both 1..3, step 3..7, apart 7..10\n  columns: x 0..2, Y 2..8\n";
+    assert!(out.contains(names), "{out}");
+    let picture = file("nlp.svg", "");
+    let (code, _, err) = nablac(&["show", "spy", "tests/abi/nlp.nab", "-o", &picture], "");
+    assert_eq!(code, 0, "{err}");
+    let svg = std::fs::read_to_string(picture).unwrap();
+    assert_eq!(svg.matches("h1v1h-1z").count(), 23 + 19);
+    assert!(svg.contains(">circle</text>") && svg.ends_with("</svg>\n"));
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Layers from the lowest to the highest; those of one line do not order one another.
 const LAYERS: &[&[&str]] = &[
     &["syntax", "sparsity"],
-    &["ops::scalar", "ops::math"],
+    &["data", "ops::scalar", "ops::math"],
     &["graph"],
     &["kernel::ir"],
     &["ops"],
@@ -14,9 +14,11 @@ const LAYERS: &[&[&str]] = &[
     &["kernel"],
     &["backend"],
     &["function"],
+    &["saved"],
     &["lower"],
     &["builder"],
-    &["model"],
+    &["model", "problem"],
+    &["print"],
     &["cli"],
 ];
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::open::ModelArgs;
 use super::{Failure, print, put};
 use crate::function::Function;
+use crate::problem::Problem;
 use crate::sparsity::Pattern;
 
 /// Show the signature with shapes and patterns, or the mistakes
@@ -17,11 +18,18 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
-    put(out, &signature(&opened.function))
+    let mut text = signature(&opened.function, opened.problem.as_ref());
+    if let Some(problem) = &opened.problem {
+        text.push_str(&format!("  {}\n", problem.summary()));
+    }
+    for dim in &opened.inferred {
+        text.push_str(&format!("  dim {} = {}, {}\n", dim.name, dim.value, dim.from));
+    }
+    put(out, &text)
 }
 
 /// A line for each input and output.
-pub fn signature(function: &Function) -> String {
+fn signature(function: &Function, problem: Option<&Problem>) -> String {
     let mut rows: Vec<[String; 4]> = Vec::new();
     for input in function.inputs() {
         let mut notes = Vec::new();
@@ -35,7 +43,11 @@ pub fn signature(function: &Function) -> String {
             notes.push(default_text(&input.pattern, default));
         }
         notes.extend(unit(&input.unit));
-        let kind = if input.is_param { "param" } else { "input" };
+        let kind = match input.is_param {
+            true => "param",
+            false if problem.is_some_and(|p| p.has_variable(&input.name)) => "var",
+            false => "input",
+        };
         rows.push([
             kind.into(),
             input.name.to_string(),

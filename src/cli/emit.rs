@@ -4,13 +4,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::open::ModelArgs;
+use super::open::{ModelArgs, Opened};
 use super::{Failure, SimplifyArgs, files, put};
 use crate::backend::c::{CFunction, COptions, CPort, emit};
-use crate::function::Function;
+use crate::function::{Function, FunctionError};
 use crate::kernel;
+use crate::print::{dot, latex, nab};
+use crate::syntax::Code;
 
-/// Write a function in another language
+/// Write a function in another form: C, a saved model, a picture, formulas, a program
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(value_enum)]
@@ -26,50 +28,77 @@ pub struct Args {
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 enum Target {
-    /// NAME.c and NAME.h, in CasADi's calling convention
+    /// NAME.c and NAME.h, in CasADi's calling convention; for a problem the functions that its
+    /// `nlpsol` loads
     C,
+    /// NAME.json, a saved model: every command takes it in place of a program
+    Json,
+    /// NAME.dot, a picture of the graph for Graphviz
+    Dot,
+    /// NAME.tex, formulas
+    Latex,
+    /// NAME.nab, a program that makes the same graph; not all graphs have one
+    Nab,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
-    let function = args.model.open()?.function;
+    let opened = args.model.open()?;
+    let function = &opened.function;
     match args.target {
-        Target::C => emit_c(args, &function, out),
+        Target::C => emit_c(args, &opened, out),
+        Target::Dot => write(&args.directory, function.name(), "dot", &dot(function.func()), out),
+        Target::Latex => write(&args.directory, function.name(), "tex", &latex(function), out),
+        Target::Nab => {
+            let text = nab(function).map_err(|e| Failure::new(Code::NoSpelling, &e.to_string()))?;
+            write(&args.directory, function.name(), "nab", &text, out)
+        }
+        Target::Json => write(&args.directory, function.name(), "json", &function.to_json(), out),
     }
 }
 
-fn emit_c(args: &Args, function: &Function, out: &mut impl Write) -> Result<(), Failure> {
-    let optimized = function.optimized(&args.simplify.options());
-    let unit = |units: &[Arc<str>]| (!units.is_empty()).then(|| units.join(", "));
-    let exported = CFunction {
-        name: function.name().to_owned(),
-        inputs: function
-            .inputs()
-            .iter()
-            .map(|input| CPort {
-                name: input.name.to_string(),
-                pattern: input.pattern.clone(),
-                default: input.default.clone(),
-                unit: unit(&input.unit),
-            })
-            .collect(),
-        outputs: function
-            .outputs()
-            .iter()
-            .map(|output| CPort {
-                name: output.name.to_string(),
-                pattern: output.pattern.clone(),
-                default: None,
-                unit: unit(&output.unit),
-            })
-            .collect(),
-        kernel: Arc::new(kernel::build(&optimized)),
+fn emit_c(args: &Args, opened: &Opened, out: &mut impl Write) -> Result<(), Failure> {
+    let name = opened.function.name();
+    let functions = match &opened.problem {
+        Some(problem) => {
+            let mut functions = problem
+                .nlpsol_functions()
+                .map_err(|e| Failure::from(FunctionError::Derivative(e)))?;
+            functions.push(problem.bounds());
+            functions
+        }
+        None => vec![opened.function.clone()],
     };
-    let written = emit(function.name(), &[exported], &COptions::default())
-        .map_err(|e| Failure::plain(&e.to_string()))?;
+    let exported: Vec<CFunction> = functions.iter().map(|f| c_function(f, args)).collect();
+    let written =
+        emit(name, &exported, &COptions::default()).map_err(|e| Failure::plain(&e.to_string()))?;
     for (extension, text) in [("c", &written.source), ("h", &written.header)] {
-        write(&args.directory, function.name(), extension, text, out)?;
+        write(&args.directory, name, extension, text, out)?;
     }
     Ok(())
+}
+
+fn c_function(function: &Function, args: &Args) -> CFunction {
+    let optimized = function.optimized(&args.simplify.options());
+    let unit = |units: &[Arc<str>]| (!units.is_empty()).then(|| units.join(", "));
+    let inputs = function.inputs().iter().map(|input| CPort {
+        name: input.name.to_string(),
+        pattern: input.pattern.clone(),
+        // The data given for an input belong to one evaluation.
+        default: input.default.clone().filter(|_| input.is_param),
+        unit: unit(&input.unit),
+    });
+    let outputs = function.outputs().iter().map(|output| CPort {
+        name: output.name.to_string(),
+        pattern: output.pattern.clone(),
+        default: None,
+        unit: unit(&output.unit),
+    });
+    CFunction {
+        name: function.name().to_owned(),
+        inputs: inputs.collect(),
+        outputs: outputs.collect(),
+        kernel: Arc::new(kernel::build(&optimized)),
+    }
 }
 
 fn write(

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::open::ModelArgs;
-use super::values::{Problem, Value, read_points, resolve, unknown};
+use super::values::{Problem, read_points, resolve, unknown};
 use super::{CompileArgs, Failure, Format, cancel, eprint_quietly, print, put};
 use crate::backend::abi::Memory;
+use crate::data::Value;
 use crate::function::Compiled;
 use crate::model;
 use crate::syntax::Code;
@@ -30,12 +31,8 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
-    let mut given = opened.data;
-    let from_data = unknown(&opened.function, given.keys());
-    if !from_data.is_empty() {
-        return Err(from_data.into());
-    }
-    given.extend(assigned(&args.assignments, &opened.dims)?);
+    opened.check_externals()?;
+    let given = assigned(&args.assignments, &opened.dims)?;
     let strangers = unknown(&opened.function, given.keys());
     if !strangers.is_empty() {
         return Err(strangers.into());

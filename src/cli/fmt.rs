@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::{Failure, files, put};
+use crate::saved;
 use crate::syntax::{SourceMap, format};
 
 /// Put a program into its standard form, in place; standard input goes to standard output
@@ -18,6 +19,9 @@ pub struct Args {
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let (name, text) = files::read(&args.file)?;
+    if saved::is_saved(&name, &text) {
+        return Err(Failure::plain("a saved model has one form only; `fmt` is for programs"));
+    }
     let mut sources = SourceMap::new();
     let file = sources.add(name.as_str(), text.as_str());
     let formatted =

@@ -16,6 +16,7 @@ mod new;
 mod open;
 mod print;
 mod show;
+mod spy;
 mod test;
 mod values;
 
@@ -33,8 +34,8 @@ use crate::syntax::{Code, Diagnostic, SourceMap, render_all};
 
 /// Symbolic derivatives of matrix formulas, compiled to machine code or to C.
 ///
-/// A FILE holds one function, from its inputs and parameters to its outputs; `-` stands for
-/// standard input. Try:
+/// A FILE holds one function, from its inputs and parameters to its outputs: a program, or a
+/// model saved by `emit json`. `-` stands for standard input. Try:
 ///
 ///   nablac new hello
 ///   nablac check hello.nab

@@ -2,25 +2,25 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::open::ModelArgs;
+use super::open::{ModelArgs, Opened};
+use super::spy::{Picture, svg};
 use super::{Failure, SimplifyArgs, bench, files, print, put};
 use crate::backend::jit::{JitOptions, asm, clif};
 use crate::function::{Function, FunctionError};
-use crate::graph::{Func, Op, visit};
+use crate::graph::{Func, visit};
 use crate::kernel;
 use crate::kernel::count::count;
 use crate::kernel::ir::Kernel;
+use crate::print::label;
+use crate::saved;
 use crate::simplify::SimplifyOptions;
 use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
 use crate::syntax::{SourceMap, dump, parse};
-
-/// Widest and highest picture of a pattern, in characters.
-const MOST_COLUMNS: usize = 80;
-const MOST_ROWS: usize = 60;
 
 /// Show a function at a stage on its way to machine code
 #[derive(clap::Args)]
@@ -29,6 +29,9 @@ pub struct Args {
     stage: Stage,
     #[command(flatten)]
     model: ModelArgs,
+    /// Write the picture of `spy` to this file
+    #[arg(short = 'o', value_name = "FILE.svg")]
+    picture: Option<PathBuf>,
     #[command(flatten)]
     simplify: SimplifyArgs,
 }
@@ -54,8 +57,14 @@ enum Stage {
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
+    if args.picture.is_some() && !matches!(args.stage, Stage::Spy) {
+        return Err(Failure::usage("`-o` is for `show spy`"));
+    }
     if let Stage::Ast = args.stage {
         let (name, text) = files::read(&args.model.file)?;
+        if saved::is_saved(&name, &text) {
+            return Err(Failure::plain("a saved model has no syntax tree; `show graph` works"));
+        }
         let mut sources = SourceMap::new();
         let file = sources.add(name.as_str(), text.as_str());
         let (ast, diagnostics) = parse(&text, file);
@@ -65,7 +74,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             false => Ok(()),
         };
     }
-    let function = args.model.open()?.function;
+    let opened = args.model.open()?;
+    let function = opened.function.clone();
     let options = args.simplify.options();
     let compiled = || -> Arc<Kernel> { Arc::new(kernel::build(&function.optimized(&options))) };
     let engine = |e| Failure::from(FunctionError::Engine(e));
@@ -76,7 +86,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         Stage::Kernel => kernel::print::text(&compiled()),
         Stage::Clif => clif(&compiled(), &jit).map_err(engine)?,
         Stage::Asm => asm(&compiled(), &jit).map_err(engine)?,
-        Stage::Spy => per_sparse_output(&function, spy),
+        Stage::Spy => spy(args, &opened)?,
         Stage::Cost => cost(&function, &options),
         Stage::Colors => per_sparse_output(&function, colors),
     };
@@ -109,16 +119,7 @@ fn graph(func: &Arc<Func>) -> String {
             continue;
         };
         for id in visit::reachable(graph, outputs) {
-            let op = match graph.op(id) {
-                Op::Scalar(op) => op.row().name.to_owned(),
-                Op::Input => format!("input {}", graph.number(id)),
-                Op::Result => format!("result {}", graph.number(id)),
-                Op::Const => match graph.as_uniform(id) {
-                    Some(value) => print::number(value),
-                    None => "data".to_owned(),
-                },
-                op => format!("{op:?}").to_lowercase(),
-            };
+            let op = label(graph, id);
             let args: Vec<String> = graph.args(id).iter().map(|a| format!("%{}", a.0)).collect();
             let callees: Vec<String> =
                 graph.callees(id).map(|f| format!(" {}#{:x}", f.name, f.content_hash())).collect();
@@ -150,24 +151,36 @@ fn per_sparse_output(function: &Function, show: impl Fn(&Pattern) -> String) -> 
     if text.is_empty() { "all outputs are dense\n".to_owned() } else { text }
 }
 
-/// A dot for each nonzero, or for each group of entries that has one.
-fn spy(pattern: &Pattern) -> String {
-    let (n_rows, n_cols) = pattern.shape();
-    let scale = n_rows.div_ceil(MOST_ROWS).max(n_cols.div_ceil(MOST_COLUMNS)).max(1);
-    let (height, width) = (n_rows.div_ceil(scale), n_cols.div_ceil(scale));
-    let mut dots = vec![vec![' '; width]; height];
-    for (row, col) in pattern.entries() {
-        dots[row / scale][col / scale] = '*';
+/// The patterns of sparse outputs, with the names of the blocks of a problem.
+fn pictures(opened: &Opened) -> Vec<Picture> {
+    let mut pictures = Vec::new();
+    for output in opened.function.outputs().iter().filter(|o| !o.pattern.is_dense()) {
+        let (rows, columns) = match &opened.problem {
+            Some(problem) if &*output.name == "jac_g" => {
+                (problem.row_blocks(), problem.column_blocks())
+            }
+            Some(problem) if &*output.name == "hess_l" => {
+                (problem.column_blocks(), problem.column_blocks())
+            }
+            _ => (Vec::new(), Vec::new()),
+        };
+        let (name, pattern) = (output.name.to_string(), output.pattern.clone());
+        pictures.push(Picture { name, pattern, rows, columns });
     }
-    let mut text = String::new();
-    for row in dots {
-        let row: String = row.into_iter().collect();
-        let _ = writeln!(text, "  |{row}|");
+    pictures
+}
+
+fn spy(args: &Args, opened: &Opened) -> Result<String, Failure> {
+    let pictures = pictures(opened);
+    if let Some(path) = &args.picture {
+        files::write_whole(path, &svg(&pictures))?;
+        return Ok(format!("wrote {}\n", path.display()));
     }
-    if scale > 1 {
-        let _ = writeln!(text, "  (a sign is {scale}x{scale} entries)");
-    }
-    text
+    let show = |p: &Picture| format!("{}: {}\n{}", p.name, print::pattern(&p.pattern), p.text());
+    Ok(match pictures.is_empty() {
+        true => "all outputs are dense\n".to_owned(),
+        false => pictures.iter().map(show).collect(),
+    })
 }
 
 /// Colors that the pattern needs by columns, by rows and, if it is symmetric, by stars.

@@ -6,6 +6,7 @@ use std::io::Write;
 use super::values::resolve;
 use super::{Engine, Failure, SimplifyArgs, cancel, eprint_quietly, eval, files, print, put};
 use crate::backend::c::CEngineError;
+use crate::data::Value;
 use crate::function::{Function, FunctionError, Options};
 use crate::lower::{Expectation, TestProgram};
 use crate::model::{Lowered, Model};
@@ -20,6 +21,9 @@ pub struct Args {
     /// Set a dim
     #[arg(long = "dim", value_name = "N=500", value_parser = super::open::dim)]
     dims: Vec<(String, i64)>,
+    /// Values of index arrays and others, as for `eval`
+    #[arg(long, value_name = "[NAME=]FILE")]
+    data: Vec<String>,
     /// Only in this engine
     #[arg(long, value_enum)]
     engine: Option<Engine>,
@@ -37,9 +41,10 @@ struct Outcome {
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let (mut n_passed, mut n_failed, mut n_broken) = (0, 0, 0);
     let mut failures = String::new();
+    let data = super::open::read_data(&args.data)?;
     for file in &args.files {
         let (name, text) = files::read(file)?;
-        let mut model = Model::parse(&name, &text);
+        let mut model = Model::parse(&name, &text).data(data.clone());
         for (dim, value) in &args.dims {
             model = model.dim(dim, *value);
         }
@@ -49,6 +54,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             if let Err(e) = model.lower() {
                 eprint_quietly(&Failure::from(e).text);
                 n_broken += 1;
+            } else {
+                let what = if model.is_saved() { "saved model" } else { "program" };
+                put(out, &format!("{what} {name}: no tests\n"))?;
             }
         }
         for (k, test) in model.test_names().into_iter().enumerate() {
@@ -130,12 +138,12 @@ fn test_in_engines(lowered: &Lowered, args: &Args) -> Result<Outcome, Failure> {
 }
 
 fn inputs(function: &Function, test: &TestProgram) -> Result<Vec<Vec<f64>>, Failure> {
-    let given: BTreeMap<&str, super::values::Value> = test
+    let given: BTreeMap<&str, Value> = test
         .values
         .iter()
         .filter_map(|(k, values)| {
             let input = function.inputs().get(*k)?;
-            let value = super::values::Value::new(input.pattern.clone(), values.clone());
+            let value = Value::new(input.pattern.clone(), values.clone());
             Some((&*input.name, value))
         })
         .collect();

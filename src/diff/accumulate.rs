@@ -14,8 +14,12 @@ use crate::sparsity::adjacency::Lists;
 /// Loops of fewer iterations are no reason to accumulate.
 const FEWEST_ITERATIONS: u64 = 8;
 
-/// Whether some value that `roots` need depends on `wrt` through a loop without state.
-pub(super) fn has_maps(graph: &Graph, roots: &[NodeId], wrt: &[NodeId]) -> bool {
+/// Functions with at least so many nodes are worth derivatives of their own.
+const LARGE_CALL: usize = 32;
+
+/// Whether some value that `roots` need depends on `wrt` through what has derivatives of its own
+/// that are put together: a loop without state, or a large function.
+pub(super) fn has_structure(graph: &Graph, roots: &[NodeId], wrt: &[NodeId]) -> bool {
     let order = visit::reachable(graph, roots);
     let mut active = vec![false; graph.len()];
     for x in wrt {
@@ -33,13 +37,16 @@ pub(super) fn has_maps(graph: &Graph, roots: &[NodeId], wrt: &[NodeId]) -> bool 
     false
 }
 
-/// A loop without state, or a call of a function with one.
+/// A loop without state, or a call of a large function or of one with such a loop.
 fn is_map(graph: &Graph, id: NodeId) -> bool {
     match graph.op(id) {
         Op::Loop => graph
             .loop_spec(id)
             .is_some_and(|spec| spec.n_states == 0 && spec.n >= FEWEST_ITERATIONS),
-        Op::Call | Op::Cond => graph.callees(id).any(contains_map),
+        Op::Call => graph.callees(id).any(|f| {
+            contains_map(f) || f.jvp.is_none() && f.graph().is_some() && f.size() > LARGE_CALL
+        }),
+        Op::Cond => graph.callees(id).any(contains_map),
         _ => false,
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::accumulate::{accumulated, has_maps};
+use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::jacobian::Targets;
 use super::{DiffError, forward, prepared, reverse};
@@ -53,7 +53,7 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
     let one = graph.constant(1.0);
     let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
     let gradient = targets.join(graph, wrt, &cotangents);
-    if has_maps(graph, &[gradient], wrt) {
+    if has_structure(graph, &[gradient], wrt) {
         return Ok(Hessian { value: accumulated_hessian(graph, gradient, wrt, n)?, plan: None });
     }
     let rows = dependency(graph, &[gradient], wrt)?.swap_remove(0);

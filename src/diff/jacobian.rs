@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::accumulate::{accumulated, has_maps};
+use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::{DiffError, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
@@ -80,7 +80,7 @@ pub(super) fn compressed(
     y: NodeId,
     wrt: &[NodeId],
 ) -> Result<Option<Compressed>, DiffError> {
-    if graph.nnz(y) > 1 && has_maps(graph, &[y], wrt) {
+    if graph.nnz(y) > 1 && has_structure(graph, &[y], wrt) {
         let found = accumulated(graph, y, wrt, |_, _| true)?;
         return Ok(found.map(|(pattern, column)| Compressed { pattern, column, plan: None }));
     }

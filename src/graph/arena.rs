@@ -345,9 +345,12 @@ fn stored_args<'a>(node: &'a Node, pool: &'a [NodeId]) -> &'a [NodeId] {
 }
 
 /// What distinguishes nodes of the same operation and arguments.
-pub(super) enum Attr {
+#[derive(Clone, Debug)]
+pub enum Attr {
     None,
+    /// Number of an input, result or mark.
     Number(u32),
+    /// The one value of all nonzeros of a constant.
     Uniform(f64),
     Payload(Payload),
 }

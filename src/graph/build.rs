@@ -52,7 +52,8 @@ impl Graph {
         self.stored_constant(pattern, values.to_vec())
     }
 
-    fn stored_constant(&mut self, pattern: Pattern, values: Vec<f64>) -> NodeId {
+    /// A constant matrix whose zeros stay stored.
+    pub(super) fn stored_constant(&mut self, pattern: Pattern, values: Vec<f64>) -> NodeId {
         match values.first() {
             None => self.explicit(pattern, 0.0),
             Some(&first) if values.iter().all(|v| v.to_bits() == first.to_bits()) => {

@@ -91,10 +91,22 @@ impl Func {
             .collect();
         let roots: Vec<NodeId> = outputs.iter().map(|o| o.1).collect();
         let roots = visit::transplant(graph, &roots, &mut frozen, &arguments);
+        let outputs = outputs.into_iter().zip(roots).map(|((name, _), root)| (name, root));
+        Arc::new(Func::assemble(name.into(), frozen, inputs, outputs.collect(), jvp))
+    }
+
+    /// A function of a graph that has nothing but what it needs.
+    pub(super) fn assemble(
+        name: Arc<str>,
+        frozen: Graph,
+        inputs: Vec<Port>,
+        outputs: Vec<(Arc<str>, NodeId)>,
+        jvp: Option<Arc<Func>>,
+    ) -> Func {
+        let roots: Vec<NodeId> = outputs.iter().map(|o| o.1).collect();
         let outputs: Vec<Port> = outputs
             .into_iter()
-            .zip(&roots)
-            .map(|((name, _), &root)| Port::new(name, frozen.pattern(root).clone()))
+            .map(|(name, root)| Port::new(name, frozen.pattern(root).clone()))
             .collect();
         let mut hasher = FxHasher::default();
         for port in &inputs {
@@ -104,15 +116,15 @@ impl Func {
         for &root in &roots {
             hasher.write_u64(frozen.hash(root));
         }
-        Arc::new(Func {
-            name: name.into(),
+        Func {
+            name,
             inputs,
             outputs,
             body: Body::Graph { graph: Box::new(frozen), outputs: roots },
             jvp,
             hash: hasher.finish(),
             derived: Memo::default(),
-        })
+        }
     }
 
     /// A function supplied from outside. Input names default to `x0, x1, ..`, outputs to `y0, ..`.

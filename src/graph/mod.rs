@@ -12,9 +12,10 @@ mod func;
 mod multiple;
 mod node;
 mod range;
+mod restore;
 pub mod visit;
 
-pub use arena::Graph;
+pub use arena::{Attr, Graph};
 pub use expand::{copy_nested, expand};
 pub use external::{Callback, External};
 pub use func::{Body, Func, Memo, Source};

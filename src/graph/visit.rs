@@ -1,7 +1,11 @@
 //! Passes over the graph as loops over node numbers; nothing here recurses.
 
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
 use super::node::{NodeId, Op, Payload};
-use super::{Constant, Graph};
+use super::{Constant, Func, Graph};
 
 /// The nodes that `roots` need, in order.
 pub fn reachable(graph: &Graph, roots: &[NodeId]) -> Vec<NodeId> {
@@ -67,7 +71,7 @@ pub fn copy_node(from: &Graph, id: NodeId, to: &mut Graph, args: &[NodeId]) -> N
     let pattern = from.pattern(id).clone();
     match from.op(id) {
         Op::Const => match from.as_constant(id) {
-            Some(Constant::Values(v)) => to.constant_matrix(pattern, &v),
+            Some(Constant::Values(v)) => to.stored_constant(pattern, v.to_vec()),
             Some(Constant::Uniform(0.0)) => to.explicit_zeros(pattern),
             Some(Constant::Uniform(v)) => to.fill(pattern, v),
             None => to.zero(pattern.n_rows(), pattern.n_cols()),
@@ -101,6 +105,33 @@ pub fn copy_node(from: &Graph, id: NodeId, to: &mut Graph, args: &[NodeId]) -> N
         Op::Input | Op::Mark => args.first().copied().unwrap_or(NodeId(0)),
         Op::Call | Op::Cond | Op::Loop | Op::Result => to.copy_multi(from, id, args),
     }
+}
+
+/// All functions that `root` needs, each once and after those that it needs; the last one is
+/// `root`.
+pub fn callees_first(root: &Arc<Func>) -> Vec<Arc<Func>> {
+    let mut known: FxHashSet<Arc<Func>> = FxHashSet::default();
+    let mut order: Vec<Arc<Func>> = Vec::new();
+    // Functions whose parts are being visited, with the parts that are left.
+    let parts = |f: &Arc<Func>| f.parts().into_iter().rev().cloned().collect::<Vec<_>>();
+    let mut open = vec![(root.clone(), parts(root))];
+    while let Some((func, left)) = open.last_mut() {
+        match left.pop() {
+            Some(part) if known.contains(&part) => {}
+            Some(part) => {
+                let inner = parts(&part);
+                open.push((part, inner));
+            }
+            None => {
+                let func = func.clone();
+                open.pop();
+                if known.insert(func.clone()) {
+                    order.push(func);
+                }
+            }
+        }
+    }
+    order
 }
 
 impl Graph {

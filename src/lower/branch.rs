@@ -31,7 +31,7 @@ impl<'a> Lowerer<'a> {
         let Some((arm, rest)) = arms.split_first() else { return self.expr_node(otherwise) };
         let integers = self.condition(arm.condition);
         if let Some(integers) = &integers
-            && let Some(holds) = self.truth(integers)
+            && let Some(holds) = self.known_truth(integers)
         {
             return self.known_branch(arm, rest, otherwise, integers, holds);
         }

@@ -171,10 +171,11 @@ impl Lowerer<'_> {
                 Expr::Name(name) => {
                     let Some(id) = self.find(name) else { return false };
                     let value = &self.bindings[id.0 as usize].value;
-                    if !matches!(value, super::Bound::Int(_)) {
+                    if !matches!(value, super::Bound::Int(_) | super::Bound::Indices(_)) {
                         return false;
                     }
                 }
+                Expr::Index { base, .. } => stack.push(*base),
                 Expr::Call { function, arguments } => match &*function.text {
                     "rows" | "cols" | "nnz" => {}
                     "div" | "mod" => stack.extend(arguments.iter().map(|a| a.value)),
@@ -200,16 +201,20 @@ impl Lowerer<'_> {
         &mut self,
         function: &Name,
         exprs: &[ExprId],
-        f: impl FnOnce(&Int, &Int) -> Option<Int>,
+        f: impl Fn(&Int, &Int) -> Option<Int>,
         span: Span,
     ) -> Option<Value> {
         if !self.check_count(function, exprs.len(), 2, 2) {
             return Some(Value::Error);
         }
-        let (a, b) = (self.int(exprs[0]), self.int(exprs[1]));
+        let (a, b) = (self.integers(exprs[0]), self.integers(exprs[1]));
         let (Some(a), Some(b)) = (a, b) else { return Some(Value::Error) };
-        Some(match f(&a, &b) {
-            Some(int) => Value::Int(int),
+        let value = match (&a, &b) {
+            (Value::Int(a), Value::Int(b)) => f(a, b).map(Value::Int),
+            _ => self.of_indices(&a, &b, f),
+        };
+        Some(match value {
+            Some(value) => value,
             None => {
                 self.report(
                     Diagnostic::new(

@@ -6,6 +6,7 @@ use super::frame::FrameKind;
 use super::int::Int;
 use super::misfit::shape_text;
 use super::{BindingId, Bound, Lowerer, Value};
+use crate::data::fitted;
 use crate::graph::{Constant, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::syntax::ast::{self, Declared, Expr, ExprId, Let, Name, PatternKind};
@@ -69,18 +70,25 @@ impl Lowerer<'_> {
                 self.pop_frame();
                 value.map_or(Bound::Error, |value| Bound::Int(Int::constant(value)))
             }
-            (_, None, None) => {
-                self.report(
+            (_, None, None) => match self.infer_dim(&dim.name) {
+                Some(Ok(value)) => Bound::Int(Int::constant(value)),
+                Some(Err(())) => Bound::Error,
+                None => {
+                    self.report(
                     Diagnostic::new(
                         Code::DimWithoutValue,
                         dim.name.span,
                         format!("the dim `{name}` has no value"),
                     )
                     .label("declared without a value")
-                    .help(format!("give it: `dim {name} = 3` or `--dim {name}=3`")),
+                    .help(format!(
+                        "give it: `dim {name} = 3` or `--dim {name}=3`, or the data of an array \
+                         declared with it"
+                    )),
                 );
-                Bound::Error
-            }
+                    Bound::Error
+                }
+            },
         };
         // A circle has declared it meanwhile.
         if let Some(&id) = self.modules[module].names.get(name) {
@@ -316,8 +324,8 @@ impl Lowerer<'_> {
             }
             PatternKind::Entries(entries) => self.entries(*entries, shape, name)?,
             PatternKind::Drawn(rows) => self.drawn(rows, shape, name, pattern.span)?,
-            PatternKind::Sparse => match self.options.patterns.get(&*name.text) {
-                Some(given) if given.shape() == shape => given.clone(),
+            PatternKind::Sparse => match self.pattern_from_data(&name.text) {
+                Some(given) if given.shape() == shape => given,
                 Some(given) => {
                     self.report(
                         Diagnostic::new(
@@ -326,7 +334,8 @@ impl Lowerer<'_> {
                             format!("the data of `{}` have another shape", name.text),
                         )
                         .label(format!(
-                            "{}, expected {}",
+                            "{}{}, expected {}",
+                            self.given_in(&name.text),
                             shape_text(given.shape()),
                             shape_text(shape)
                         )),
@@ -513,27 +522,6 @@ impl Lowerer<'_> {
         let exprs: Vec<ExprId> = arguments.iter().map(|argument| argument.value).collect();
         Some(self.call_function(id, function, &exprs).ok_or(()))
     }
-}
-
-/// The nonzeros of a value by another pattern, with zeros where it has none; or a nonzero entry
-/// outside of it.
-pub fn fitted(
-    pattern: &Pattern,
-    values: &[f64],
-    wanted: &Pattern,
-) -> Result<Vec<f64>, (usize, usize)> {
-    if pattern == wanted {
-        return Ok(values.to_vec());
-    }
-    let mut result = vec![0.0; wanted.nnz()];
-    for ((row, col), &value) in pattern.entries().zip(values) {
-        match wanted.find(row, col).and_then(|at| result.get_mut(at)) {
-            Some(to) => *to = value,
-            None if value == 0.0 => {}
-            None => return Err((row, col)),
-        }
-    }
-    Ok(result)
 }
 
 /// The name under which a file's function goes: its stem, as far as it is a name.

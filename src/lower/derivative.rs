@@ -1,6 +1,7 @@
 //! `grad`, `jac`, `hess`, `jvp`, `vjp`, `hvp`: by declared values or lists of them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::FxHashSet;
 
@@ -209,6 +210,7 @@ impl Lowerer<'_> {
         if !self.sees_all(f, &targets, span) {
             return None;
         }
+        let start = Instant::now();
         let graph = self.graph();
         let wrt = &targets.nodes[..];
         let result = match (kind, direction) {
@@ -220,6 +222,7 @@ impl Lowerer<'_> {
             (Derivative::Hvp, Some((_, v))) => diff::hvp(graph, f, wrt, v),
             _ => return None,
         };
+        self.derive_time += start.elapsed();
         match result {
             Ok(node) => {
                 let follows_target =
@@ -277,7 +280,11 @@ impl Lowerer<'_> {
                 return None;
             };
             return match &self.bindings[id.0 as usize].value {
-                Bound::Int(_) => {
+                Bound::Node(..) if self.computed.contains(&id) => {
+                    self.report_target(span, "an output of a saved model");
+                    None
+                }
+                Bound::Int(_) | Bound::Indices(_) => {
                     self.report(
                         Diagnostic::new(
                             Code::DerivativeByInteger,

@@ -63,6 +63,7 @@ impl Lowerer<'_> {
                     Some(negated) => Value::Int(negated),
                     None => self.not_exact(span),
                 },
+                value @ Value::Indices(_) => self.negated(&value, span),
                 Value::Node(node) => Value::Node(self.graph().neg(node)),
             },
             Expr::Power { base, exponent, elementwise, operator } => {
@@ -152,18 +153,15 @@ impl Lowerer<'_> {
             };
             let exact = match (&left, &value) {
                 (Value::Int(a), Value::Int(b)) => {
-                    if term.negative {
-                        a.sub(b)
-                    } else {
-                        a.add(b)
-                    }
+                    if term.negative { a.sub(b) } else { a.add(b) }.map(Value::Int)
                 }
-                _ => None,
+                (a, b) if term.negative => self.of_indices(a, b, Int::sub),
+                (a, b) => self.of_indices(a, b, Int::add),
             };
             let is_first = so_far == ast.span(terms[0].value);
             let left_expr = is_first.then_some(terms[0].value);
             sum = match exact {
-                Some(int) => Some(Value::Int(int)),
+                Some(exact) => Some(exact),
                 None => {
                     let a = self.node(&left, so_far);
                     let b = self.node(&value, span);
@@ -193,6 +191,10 @@ impl Lowerer<'_> {
                 Some(int) => Value::Int(int),
                 None => self.not_exact(span),
             },
+            Value::Indices(_) => {
+                let zero = Value::Int(Int::constant(0));
+                self.of_indices(&zero, value, Int::sub).unwrap_or_else(|| self.not_exact(span))
+            }
             _ => match self.node(value, span) {
                 Some(node) => Value::Node(self.graph().neg(node)),
                 None => Value::Error,
@@ -215,6 +217,14 @@ impl Lowerer<'_> {
                 (Value::Int(a), Value::Int(b)) if factor.product == ProductOperator::Times => {
                     match a.mul(b) {
                         Some(int) => Value::Int(int),
+                        None => self.times(factor, &product, left_expr, so_far, &value),
+                    }
+                }
+                (Value::Int(_), Value::Indices(_)) | (Value::Indices(_), Value::Int(_))
+                    if factor.product == ProductOperator::Times =>
+                {
+                    match self.of_indices(&product, &value, Int::mul) {
+                        Some(indices) => indices,
                         None => self.times(factor, &product, left_expr, so_far, &value),
                     }
                 }

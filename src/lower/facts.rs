@@ -110,7 +110,7 @@ impl Lowerer<'_> {
                 parts.iter().for_each(|part| self.assume_condition(part, false));
             }
             Condition::And(_) | Condition::Or(_) => {
-                if self.truth(condition) == Some(!holds) {
+                if self.known_truth(condition) == Some(!holds) {
                     self.assume(Int::constant(-1));
                 }
             }
@@ -123,7 +123,7 @@ impl Lowerer<'_> {
     }
 
     /// Whether a condition holds always or never where the current expression stands.
-    pub fn truth(&self, condition: &Condition) -> Option<bool> {
+    pub fn known_truth(&self, condition: &Condition) -> Option<bool> {
         match condition {
             Condition::Negative(int) => match self.extent(int)? {
                 (_, hi) if hi < 0 => Some(true),
@@ -135,7 +135,7 @@ impl Lowerer<'_> {
                 (lo, hi) if lo > 0 || hi < 0 => Some(false),
                 _ => None,
             },
-            Condition::Not(inner) => self.truth(inner).map(|holds| !holds),
+            Condition::Not(inner) => self.known_truth(inner).map(|holds| !holds),
             Condition::And(parts) => self.connected(parts, false),
             Condition::Or(parts) => self.connected(parts, true),
         }
@@ -145,7 +145,7 @@ impl Lowerer<'_> {
     fn connected(&self, parts: &[Condition], decisive: bool) -> Option<bool> {
         let mut all_known = true;
         for part in parts {
-            match self.truth(part) {
+            match self.known_truth(part) {
                 Some(holds) if holds == decisive => return Some(decisive),
                 Some(_) => {}
                 None => all_known = false,

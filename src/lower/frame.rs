@@ -190,6 +190,7 @@ impl<'a> Lowerer<'a> {
         match &mut binding.value {
             Bound::Error => Value::Error,
             Bound::Int(int) => Value::Int(int.clone()),
+            Bound::Indices(indices) => Value::Indices(indices.clone()),
             Bound::Node(..) => self.node_of(id, span).map_or(Value::Error, Value::Node),
             Bound::Deferred(found) => {
                 let found = std::mem::take(found);
@@ -498,6 +499,31 @@ impl<'a> Lowerer<'a> {
         }
     }
 
+    /// The entries of a sparse value that a window visits, one window after the other, where that
+    /// is less than to store the value in full.
+    fn visited_entries(
+        &mut self,
+        whole: NodeId,
+        slice: &Slice,
+        part: &Part,
+        rest: &Int,
+        n: u64,
+    ) -> Option<NodeId> {
+        let pattern = self.graph().pattern(whole).clone();
+        let n_visited = (slice.map.len() as u64).checked_mul(n)?;
+        if pattern.is_dense() || n_visited > MAX_TABLE || n_visited > pattern.numel() as u64 / 2 {
+            return None;
+        }
+        let (map, shift) = visited(&slice.map, part, n)?;
+        let offset = rest.sub(&Int::constant(shift))?;
+        let shape = (map.len(), 1);
+        let slice = Slice { offset, map, shape, exact: true };
+        let (part, map) = sub_pattern(&pattern, &slice);
+        let graph = self.graph();
+        let found = graph.gather(whole, map, part);
+        Some(graph.densify(found))
+    }
+
     /// A slice that moves with `counter`: in place where the current frame holds the value,
     /// otherwise over the elements that all iterations visit, laid out one after the other.
     fn window(
@@ -511,6 +537,9 @@ impl<'a> Lowerer<'a> {
     ) -> Option<(NodeId, ArgMode)> {
         if self.holder(id) == self.current {
             let whole = self.node_of(id, span)?;
+            if let Some(visited) = self.visited_entries(whole, slice, part, &rest, counter.n) {
+                return Some((visited, ArgMode::Window(Window::stacked(slice.map.len()))));
+            }
             let whole = self.in_full(whole, span)?;
             let (least, largest) = part.extent(counter.n)?;
             let extent = (rest.base.checked_add(least)?, rest.base.checked_add(largest)?);
@@ -600,7 +629,7 @@ pub fn sub_pattern(whole: &Pattern, slice: &Slice) -> (Pattern, IndexMap) {
     }
     let (mut places, mut sources) = (Vec::new(), Vec::new());
     let height = whole.n_rows().max(1);
-    if map.len() <= whole.nnz() {
+    if map.len() <= whole.nnz() || matches!(map, IndexMap::Table(_)) {
         for (k, at) in map.iter().enumerate() {
             if let Some(nonzero) = whole.find(at % height, at / height) {
                 places.push(k as u64);
@@ -608,7 +637,8 @@ pub fn sub_pattern(whole: &Pattern, slice: &Slice) -> (Pattern, IndexMap) {
             }
         }
     } else {
-        // Few nonzeros in a large slice: look each of them up in the slice, which is increasing.
+        // Few nonzeros in a large slice: look each of them up in the slice, which is increasing
+        // where it is no table.
         for (nonzero, at) in whole.linear().enumerate() {
             let k = partition_point(map.len(), |k| (map.get(k) as u64) < at);
             if k < map.len() && map.get(k) as u64 == at {

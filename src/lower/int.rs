@@ -68,7 +68,7 @@ impl Part {
     }
 
     /// A linear part where the values allow it.
-    fn from_values(values: Vec<i64>) -> Part {
+    pub fn from_values(values: Vec<i64>) -> Part {
         let step = match values[..] {
             [0, second, ..] => second,
             [0] | [] => 0,
@@ -231,7 +231,7 @@ impl Int {
     }
 
     /// The value in iteration `i` of the only counter.
-    fn at(&self, i: u64) -> Option<i64> {
+    pub fn at(&self, i: u64) -> Option<i64> {
         match &self.parts[..] {
             [(_, part)] => self.base.checked_add(part.at(i)?),
             _ => Some(self.base),

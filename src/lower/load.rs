@@ -99,6 +99,12 @@ pub fn load(
         loaded.modules[module].uses.push((id, path.span));
         stack.push((id, uses));
     }
+    load_extra(&mut loaded, sources, options);
+    loaded
+}
+
+/// Parses the outputs asked for besides those of the file.
+pub fn load_extra(loaded: &mut Loaded, sources: &mut SourceMap, options: &LowerOptions<'_>) {
     for (k, text) in options.extra_outputs.iter().enumerate() {
         let text = format!("output {text}");
         let file = sources.add(format!("<output {}>", k + 1), text.as_str());
@@ -106,7 +112,6 @@ pub fn load(
         loaded.diagnostics.extend(diagnostics);
         loaded.extra.push(ast);
     }
-    loaded
 }
 
 /// The paths after `use`, last first.

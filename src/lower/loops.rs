@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::frame::{Frame, FrameKind};
-use super::int::Counter;
+use super::int::{Counter, Int};
 use super::iterations::Iterations;
 use super::{Bound, Lowerer, Value, derivative};
 use crate::graph::{
@@ -46,18 +46,19 @@ impl<'a> Lowerer<'a> {
             }
         };
         let mut iterations = Vec::with_capacity(clauses.len());
+        let mut is_filtered = false;
         for clause in clauses {
             match clause {
                 Clause::For(iteration) => iterations.push(iteration),
-                Clause::If(condition) => {
-                    let at = self.frame().ast.span(*condition);
-                    self.report_not_there(at, "`if` in a comprehension (filters)");
-                    return Value::Error;
-                }
+                Clause::If(_) => is_filtered = true,
             }
         }
         if !self.may_nest(iterations.len(), span) {
             return Value::Error;
+        }
+        if is_filtered {
+            let node = self.filtered(reduction, value, clauses, span);
+            return node.map_or(Value::Error, Value::Node);
         }
         self.nest(&iterations, value, reduction, span)
             .map_or(Value::Error, |(node, _)| Value::Node(node))
@@ -153,10 +154,28 @@ impl<'a> Lowerer<'a> {
             self.report_empty_extremum(reduction, "some of the ranges are empty", span);
             return None;
         }
+        let node =
+            self.close_comprehension(frame, node, is_scalar, reduction, counter, range, span)?;
+        Some((node, is_scalar))
+    }
+
+    /// The loop of a body that has been lowered to `node` in `frame`; `is_scalar` says whether
+    /// the innermost value is one.
+    #[allow(clippy::too_many_arguments)]
+    pub fn close_comprehension(
+        &mut self,
+        frame: Frame<'a>,
+        node: NodeId,
+        is_scalar: bool,
+        reduction: Option<Reduction>,
+        counter: Counter,
+        range: Option<IterationRange>,
+        span: Span,
+    ) -> Option<NodeId> {
+        let n = counter.n;
         let pattern = frame.graph.pattern(node).clone();
         if n == 0 {
-            let node = self.empty_loop(reduction, &pattern, is_scalar, span)?;
-            return Some((node, is_scalar));
+            return self.empty_loop(reduction, &pattern, is_scalar, span);
         }
         let (mode, pattern) = match reduction {
             Some(reduction) => (ResultMode::Reduce(reduction), pattern),
@@ -171,7 +190,21 @@ impl<'a> Lowerer<'a> {
         let (results, patterns) = (vec![mode], vec![pattern]);
         let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns, range };
         let results = self.graph().repeat(spec, &args);
-        Some((*results.first()?, is_scalar))
+        results.first().copied()
+    }
+
+    /// First value and number of iterations of a loop whose range is constant.
+    pub fn constant_iterations(&mut self, iteration: &Iteration) -> Option<(i64, u64)> {
+        let ast = self.frame().ast;
+        let (lo, hi) = (self.int(iteration.range.lo), self.int(iteration.range.hi));
+        let (lo, hi) = (lo?, hi?);
+        let span = ast.span(iteration.range.lo).to(ast.span(iteration.range.hi));
+        let (Some(first), Some(last)) = (lo.as_constant(), hi.as_constant()) else {
+            self.report_not_there(span, "a range that depends on an outer iteration number");
+            return None;
+        };
+        let n = self.range_length(&Int::constant(first), &Int::constant(last), span)?;
+        Some((first, n as u64))
     }
 
     /// Opens the frame of a loop body that lowers `bodies`.
@@ -186,6 +219,12 @@ impl<'a> Lowerer<'a> {
             }
         }
         counter
+    }
+
+    /// Declares the iteration number in the body of a loop over a constant range.
+    pub fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
+        let id = self.declare(&iteration.index, Bound::Int(Int::counter(lo, counter)));
+        self.bindings[id.0 as usize].used = true;
     }
 
     /// Declares the iteration number in the body of a loop, and captures what decides the range.

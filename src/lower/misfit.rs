@@ -26,6 +26,7 @@ impl Lowerer<'_> {
             Value::Error => None,
             Value::Node(node) => Some(*node),
             Value::Int(int) => self.int_node(int, span),
+            Value::Indices(indices) => self.indices_node(indices, span),
         }
     }
 
@@ -35,6 +36,7 @@ impl Lowerer<'_> {
             Value::Error => None,
             Value::Node(node) => Some(self.graph().shape(*node)),
             Value::Int(_) => Some((1, 1)),
+            Value::Indices(indices) => Some(indices.shape),
         }
     }
 

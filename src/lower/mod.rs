@@ -10,39 +10,51 @@
 
 mod branch;
 mod call;
+mod data;
 mod declare;
 mod derivative;
 mod expr;
 mod facts;
+mod filter;
 mod folds;
 mod frame;
 mod function;
 pub mod functions;
+mod given;
 mod index;
+mod indices;
 mod int;
 mod iterations;
 mod load;
 mod loops;
 mod matrix;
 mod misfit;
+mod problem;
 mod scope;
+mod segments;
 mod split;
 mod statement;
 mod test;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::data::Data;
+pub use crate::data::fitted;
 use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
-pub use declare::fitted;
 use facts::Fact;
 use frame::{Frame, FrameKind};
 use function::Function;
+pub use given::{Given, lower_given};
+use indices::Indices;
 use int::{Counter, Int};
+use problem::Draft;
+pub use problem::{ConstraintInfo, PROBLEM_OUTPUTS, ProblemInfo, Triangle, VariableInfo};
 
 /// The deepest nesting of expressions, counted through the `fn`s and declarations they use.
 pub const MAX_LEVELS: u32 = 20_000;
@@ -70,7 +82,12 @@ pub struct LowerOptions<'a> {
     pub function: Option<String>,
     /// The `test` block that becomes the function, by its place among them.
     pub test: Option<usize>,
-    /// Patterns of `sparse` declarations.
+    /// Values by name: of dims, index arrays, inputs and parameters. Sparse ones are the patterns
+    /// of `sparse` declarations.
+    pub data: Data,
+    /// The stored triangle of the Hessian of a problem.
+    pub triangle: Triangle,
+    /// Patterns of `sparse` declarations, before those of the data.
     pub patterns: BTreeMap<String, Pattern>,
     /// What `extern fn`s call.
     pub externals: BTreeMap<String, Callback>,
@@ -89,7 +106,7 @@ pub struct InputInfo {
     pub symmetric: bool,
     /// The closed range of its entries.
     pub range: Option<(f64, f64)>,
-    /// Nonzeros of the default, by the pattern.
+    /// Nonzeros of the data given for it, or else of the declared default, by the pattern.
     pub default: Option<Vec<f64>>,
     /// One unit, or one for each entry; empty if not given.
     pub unit: Vec<Arc<str>>,
@@ -102,6 +119,15 @@ pub struct InputInfo {
 pub struct OutputInfo {
     pub name: Arc<str>,
     pub unit: Vec<Arc<str>>,
+}
+
+/// A dim whose value is the size of an array in the data.
+#[derive(Clone, Debug)]
+pub struct InferredDim {
+    pub name: Arc<str>,
+    pub value: i64,
+    /// Such as `the rows of `A` in `a.mtx``.
+    pub from: String,
 }
 
 /// A `fn` of the root file.
@@ -156,6 +182,12 @@ pub struct Program {
     pub tests: Vec<TestInfo>,
     /// The dims of the root file.
     pub dims: Vec<(Arc<str>, i64)>,
+    /// Those among the dims of all files whose values follow from the shapes of the data.
+    pub inferred_dims: Vec<InferredDim>,
+    /// Set if the file has a `minimise` or `subject to`, unless a test or a `fn` is chosen.
+    pub problem: Option<ProblemInfo>,
+    /// Seconds of lowering in which derivatives were made.
+    pub derive_s: f64,
     /// Set if [`LowerOptions::test`] is.
     pub test: Option<TestProgram>,
     /// Warnings.
@@ -247,6 +279,7 @@ enum Bound {
     /// A value with a mistake that has been reported.
     Error,
     Int(Int),
+    Indices(Arc<Indices>),
     Node(NodeId, Pattern),
     /// A value with mistakes that count only if it is used.
     Deferred(Vec<Diagnostic>),
@@ -261,6 +294,8 @@ enum Value {
     Node(NodeId),
     /// Known at compile time.
     Int(Int),
+    /// An array of integers known at compile time.
+    Indices(Arc<Indices>),
 }
 
 /// What the names of a file stand for.
@@ -293,6 +328,8 @@ struct Lowerer<'a> {
     targets: FxHashSet<Arc<str>>,
     /// Targets of the derivatives whose formulas are being lowered.
     taken_by: Vec<Arc<str>>,
+    /// Values of a given function: no derivative can be taken by them.
+    computed: FxHashSet<BindingId>,
     tables: FxHashMap<(Counter, Arc<[i64]>), BindingId>,
     n_counters: u32,
     /// How many loops the loops around have been cut into, all together.
@@ -302,6 +339,10 @@ struct Lowerer<'a> {
     base: usize,
     nesting: usize,
     inputs: Vec<InputInfo>,
+    inferred: Vec<InferredDim>,
+    draft: Draft,
+    /// Time in which derivatives were made.
+    derive_time: Duration,
     outputs: Vec<(OutputInfo, NodeId)>,
     tests: Vec<TestInfo>,
 }
@@ -328,6 +369,7 @@ impl<'a> Lowerer<'a> {
             facts: Vec::new(),
             targets,
             taken_by: Vec::new(),
+            computed: FxHashSet::default(),
             tables: FxHashMap::default(),
             n_counters: 0,
             n_pieces: 1,
@@ -335,6 +377,9 @@ impl<'a> Lowerer<'a> {
             base: 1,
             nesting: 0,
             inputs: Vec::new(),
+            inferred: Vec::new(),
+            draft: Draft::default(),
+            derive_time: Duration::ZERO,
             outputs: Vec::new(),
             tests: Vec::new(),
         }

@@ -72,6 +72,9 @@ impl Lowerer<'_> {
         let bound = match value {
             Value::Error => Bound::Error,
             Value::Int(int) if !self.targets.contains(&name.text) => Bound::Int(int),
+            Value::Indices(indices) if !self.targets.contains(&name.text) => {
+                Bound::Indices(indices)
+            }
             value => match self.node(&value, name.span) {
                 None => Bound::Error,
                 Some(node) => {
@@ -230,13 +233,26 @@ impl Lowerer<'_> {
         constant
     }
 
+    /// A compile-time integer, or an array of them.
+    pub fn integers(&mut self, expr: ExprId) -> Option<Value> {
+        match self.expr(expr) {
+            value @ (Value::Int(_) | Value::Indices(_)) => Some(value),
+            other => self.as_int(other, expr).map(Value::Int),
+        }
+    }
+
     /// A compile-time integer.
     pub fn int(&mut self, expr: ExprId) -> Option<Int> {
+        let value = self.expr(expr);
+        self.as_int(value, expr)
+    }
+
+    fn as_int(&mut self, value: Value, expr: ExprId) -> Option<Int> {
         let span = self.frame().ast.span(expr);
-        match self.expr(expr) {
+        match value {
             Value::Int(int) => Some(int),
             Value::Error => None,
-            Value::Node(_) => {
+            Value::Node(_) | Value::Indices(_) => {
                 let mut diagnostic = Diagnostic::new(
                     Code::NotAnInteger,
                     span,

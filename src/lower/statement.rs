@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::declare::{self, Dim, DimState, Shaped};
 use super::function::{Declaration, Function, State};
 use super::load::Loaded;
+use super::problem::Derived;
 use super::{Bound, InputInfo, Lowerer, OutputInfo, Program, TestInfo, TestProgram};
 use crate::graph::{Func, NodeId, Port, Source};
 use crate::syntax::ast::{
@@ -21,6 +22,7 @@ impl<'a> Lowerer<'a> {
         loaded: &'a Loaded,
         sources: &SourceMap,
     ) -> Result<Program, Vec<Diagnostic>> {
+        self.check_data();
         for &module in &loaded.order {
             self.frames[0].ast = self.asts[module];
             self.frames[0].module = module;
@@ -31,6 +33,7 @@ impl<'a> Lowerer<'a> {
         }
         self.check_dims();
         let functions = self.all_functions();
+        let mut problem = None;
         let test = match self.options.test {
             Some(number) => self.test(number),
             None => {
@@ -39,6 +42,9 @@ impl<'a> Lowerer<'a> {
                 }
                 for ast in &loaded.extra {
                     self.extra_outputs(ast);
+                }
+                if self.options.function.is_none() {
+                    problem = self.problem();
                 }
                 None
             }
@@ -58,27 +64,30 @@ impl<'a> Lowerer<'a> {
             return Err(self.diagnostics);
         }
         self.warn_unused(root);
-        Ok(self.finish(root, functions, test, sources))
+        let name = match &self.options.function {
+            Some(name) => name.as_str().into(),
+            None => declare::function_name(sources.name(root.file)),
+        };
+        Ok(self.finish(name, root, functions, test, problem))
     }
 
-    fn finish(
+    /// The program of the inputs and outputs that have been declared.
+    pub fn finish(
         self,
+        name: Arc<str>,
         root: &Ast,
         functions: Vec<super::FunctionInfo>,
         test: Option<TestProgram>,
-        sources: &SourceMap,
+        problem: Option<Derived>,
     ) -> Program {
         let port = |info: &InputInfo| Port {
             range: info.range,
             ..Port::new(info.name.clone(), info.pattern.clone())
         };
         let ports: Vec<Port> = self.inputs.iter().map(port).collect();
+        let problem = problem.map(|derived| self.problem_info(derived, &ports));
         let (outputs, nodes): (Vec<OutputInfo>, Vec<NodeId>) = self.outputs.into_iter().unzip();
         let named = outputs.iter().map(|o| o.name.clone()).zip(nodes).collect();
-        let name = match &self.options.function {
-            Some(name) => name.as_str().into(),
-            None => declare::function_name(sources.name(root.file)),
-        };
         let func = Func::freeze(name, &self.frames[0].graph, ports, named);
         let dims = root.statements.iter().filter_map(|statement| match &statement.kind {
             StatementKind::Dim(items) => Some(items),
@@ -98,7 +107,10 @@ impl<'a> Lowerer<'a> {
             functions,
             tests: self.tests,
             dims: values,
+            inferred_dims: self.inferred,
+            derive_s: self.derive_time.as_secs_f64(),
             test,
+            problem,
             diagnostics: self.diagnostics,
         };
         if self.options.function.is_some() {
@@ -222,10 +234,15 @@ impl<'a> Lowerer<'a> {
             return;
         }
         let test_value = test_dims.get(&name.text).copied();
+        let given = match overrides.get(&*name.text) {
+            _ if test_value.is_some() => None,
+            Some(&value) => Some(value),
+            None => self.dim_from_data(name),
+        };
         let dim = Dim {
             name: name.clone(),
             value: test_value.or(item.value),
-            given: overrides.get(&*name.text).copied().filter(|_| test_value.is_none()),
+            given,
             state: DimState::Fresh,
         };
         if let Some(earlier) = self.modules[module].dims.insert(name.text.clone(), dim) {
@@ -298,7 +315,7 @@ impl<'a> Lowerer<'a> {
     /// its `let`s only if something needs them.
     fn used_statement(&mut self, statement: &'a Statement) {
         match &statement.kind {
-            StatementKind::Param(_) => self.statement(statement),
+            StatementKind::Param(_) | StatementKind::Index(_) => self.statement(statement),
             StatementKind::Input(items) => {
                 for item in items {
                     let message = format!("`{}` is an input of another file", item.name.text);
@@ -351,31 +368,26 @@ impl<'a> Lowerer<'a> {
                 }
             }
             StatementKind::Index(items) => {
-                for item in items {
-                    self.declare(&item.name, Bound::Error);
-                }
-                self.report_not_there(statement.span, "`index`");
+                items.iter().for_each(|item| self.index_item(item));
             }
             StatementKind::Test(test) => {
                 let span = statement.span;
                 self.tests.push(TestInfo { name: test.name.text.clone(), span });
             }
-            StatementKind::Var(_)
-            | StatementKind::Root(_)
-            | StatementKind::Ode(_)
-            | StatementKind::Minimise(_)
-            | StatementKind::SubjectTo(_) => {
+            StatementKind::Var(items) => items.iter().for_each(|item| self.variable(item)),
+            StatementKind::Minimise(expr) => self.objective(*expr, statement.span),
+            StatementKind::SubjectTo(constraints) => {
+                constraints.iter().for_each(|constraint| self.constraint(constraint));
+            }
+            StatementKind::Root(_) | StatementKind::Ode(_) => {
                 let mut names = Vec::new();
                 declared_names(&statement.kind, &mut |name| names.push(name.clone()));
                 for name in &names {
                     self.declare(name, Bound::Error);
                 }
                 let part = match &statement.kind {
-                    StatementKind::Var(_) => "`var`",
                     StatementKind::Root(_) => "`root`",
-                    StatementKind::Ode(_) => "`ode`",
-                    StatementKind::Minimise(_) => "`minimise`",
-                    _ => "`subject to`",
+                    _ => "`ode`",
                 };
                 self.report_not_there(statement.span, part);
             }
@@ -384,12 +396,15 @@ impl<'a> Lowerer<'a> {
 
     fn input(&mut self, declared: &Declared, default: Option<ExprId>, is_param: bool) {
         let name = &declared.name;
-        let Some(Shaped { pattern, symmetric, range }) = self.shaped(declared) else {
+        let Some(shaped) = self.shaped(declared) else {
             self.declare(name, Bound::Error);
             return;
         };
+        let given = self.input_from_data(name, &shaped);
+        let Shaped { pattern, symmetric, range } = shaped;
         let default =
             default.map(|default| self.constant_for(default, &name.text, &pattern, name.span));
+        let default = given.map(Some).or(default);
         if let Some(earlier) = self.inputs.iter().find(|input| input.name == name.text)
             && earlier.span.file != name.span.file
         {
@@ -442,7 +457,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Outputs from outside the file. A name that it declares already may be given again.
-    fn extra_outputs(&mut self, ast: &'a Ast) {
+    pub fn extra_outputs(&mut self, ast: &'a Ast) {
         self.frames[0].ast = ast;
         self.frames[0].module = 0;
         self.open_scope();

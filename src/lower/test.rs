@@ -1,8 +1,8 @@
 //! `test` blocks: values of inputs and expectations.
 
-use super::declare::fitted;
 use super::misfit::shape_text;
 use super::{Expectation, Lowerer, OutputInfo, TestProgram};
+use crate::data::fitted;
 use crate::syntax::ast::{ExprId, Name, StatementKind, Test, TestItem};
 use crate::syntax::{Code, Diagnostic, Span, did_you_mean};
 

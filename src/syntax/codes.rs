@@ -256,6 +256,12 @@ codes! {
     NotAConstant "E0220" "not a constant",
         "The value has to be made of numbers, dims and functions of them.",
         wrong "input x\nparam a = x\noutput f = a", right "input x\nparam a = 2\noutput f = a * x";
+    IndexWithoutValue "E0221" "an index array without values",
+        "The integers of an index array are known at compile time: from the file or from a data file.",
+        wrong "dim E = 2\nindex tail[E]\ninput x[3]\noutput f = x[tail]", right "dim E = 2\nindex tail[E] = [0, 2]\ninput x[3]\noutput f = x[tail]";
+    NoVariables "E0222" "a problem without variables",
+        "`minimise` and `subject to` seek values of the `var`s of the file.",
+        wrong "input x\nminimise x^2", right "var x from 0\nminimise x^2";
 
     DerivativeOfMatrix "E0301" "a gradient of something that is no scalar",
         "`grad`, `hess` and `hvp` are of a scalar; the derivative of a vector is `jac(y, x)`.",
@@ -322,6 +328,21 @@ codes! {
     PatternData "E0514" "a pattern in the data that is not valid",
         "A sparse value has finite, increasing row numbers in each column, inside its shape.",
         wrong "$ nablac eval model.nab --data nan_pattern.json", right "$ nablac eval model.nab --data pattern.json";
+    MalformedModel "E0515" "a saved model that is not written well",
+        "A saved model is the JSON that `nablac emit json` writes; the message says what is expected in which place.",
+        wrong "$ nablac eval half_a_model.json", right "$ nablac emit json model.nab";
+    UnknownOperation "E0516" "an unknown operation in a saved model",
+        "The nodes of a saved model name operations of the language and of its graphs; the message says which name is unknown.",
+        wrong "$ nablac eval model_with_a_sinn.json", right "$ nablac emit json model.nab";
+    InconsistentModel "E0517" "a saved model that contradicts itself",
+        "Nodes refer to nodes and functions before them, patterns fit, and indices stay inside their values; the message says where that is not so.",
+        wrong "$ nablac eval mended_model.json", right "$ nablac emit json model.nab";
+    MissingExternal "E0518" "a model that needs a function from outside",
+        "The model calls functions that a program in Rust or C has to supply; on the command line there is nobody who does.",
+        wrong "$ nablac eval model_with_external.json", right "$ nablac emit c model_with_external.json";
+    NoSpelling "E0519" "a graph without a spelling in the language",
+        "`emit nab` writes only what makes the same graph again. Derivatives of loops, for example, add up in windows, which the language cannot say; `emit json` writes every graph.",
+        wrong "$ nablac emit nab gradient_of_a_loop.nab", right "$ nablac emit json gradient_of_a_loop.nab";
 
     BlankBeforeMinus "W0001" "a minus that looks like a sign",
         "`[a -b]` is the one entry `a - b`. Write `a - b`, or `a, -b` for two entries.",

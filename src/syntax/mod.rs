@@ -23,5 +23,12 @@ pub use dump::{dump, dump_expr};
 pub use format::format;
 pub use parser::{parse, parse_expression};
 
+/// Whether a text is a name of the language: letters, digits and `_`, not reserved.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && token::TokenKind::reserved(text).is_none()
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 mod casadi;
 mod compilers;
 mod kernels;
+mod nlpsol;
 mod programs;
 mod values;
 

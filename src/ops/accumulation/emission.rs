@@ -1,9 +1,12 @@
 //! Making the wanted entries: backwards to find what they need, forwards to make it.
 
-use super::{ABSENT, Accumulation, Lanes, Side, Values, ValuesId};
+use super::{ABSENT, Accumulation, Lanes, Side, Terms, Values, ValuesId};
 use crate::graph::{Func, Graph, LoopSpec, NodeId, Reduction, ResultMode, Window, visit};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
+
+/// Sums of at most so many products are written out.
+const MOST_SCALARS: usize = 8_192;
 
 /// Which entries of some values are wanted, and then the column that holds them.
 pub(super) struct Made {
@@ -172,6 +175,11 @@ impl Emission {
         let Values::Sums { terms, .. } = &mut cx.values[k] else { return None };
         let terms = std::mem::take(terms);
         let made = &self.made[k];
+        let n_terms: usize = terms.iter().map(|t| t.target.len()).sum();
+        let products = terms.iter().any(|t| t.left.is_some() && t.right.is_some());
+        if products && n_terms <= MOST_SCALARS {
+            return Some(self.scalar_sums(cx, k, &terms, n));
+        }
         let (mut products, mut targets) = (Vec::new(), Vec::new());
         for of in terms {
             let used: Vec<usize> =
@@ -204,6 +212,43 @@ impl Emission {
             cx.graph.gather(stacked, IndexMap::from_table(inverse), column)
         } else {
             cx.graph.scatter(stacked, IndexMap::from_table(targets), column)
+        })
+    }
+
+    /// [`Emission::sums`] by scalars, so that the products can be simplified.
+    fn scalar_sums(&self, cx: &mut Accumulation, k: usize, terms: &[Terms], n: usize) -> NodeId {
+        let made = &self.made[k];
+        let mut sums: Vec<Option<NodeId>> = vec![None; n];
+        for of in terms {
+            for (t, &to) in of.target.iter().enumerate().filter(|t| made.wanted[*t.1 as usize]) {
+                let left = self.scalar(cx, of.left, of.left_source[t]);
+                let right = self.scalar(cx, of.right, of.right_source[t]);
+                let product = match (left, right) {
+                    (Some(left), Some(right)) => cx.graph.mul(left, right),
+                    (Some(one), None) | (None, Some(one)) => one,
+                    (None, None) => cx.graph.constant(1.0),
+                };
+                let sum = &mut sums[made.rank(to) as usize];
+                *sum = Some(sum.map_or(product, |s| cx.graph.add(s, product)));
+            }
+        }
+        let zero = cx.graph.explicit_zeros(Pattern::scalar());
+        let scalars: Vec<NodeId> = sums
+            .into_iter()
+            .map(|sum| sum.map_or(zero, |s| cx.graph.project(s, &Pattern::scalar())))
+            .collect();
+        cx.graph.concat(&scalars)
+    }
+
+    /// One value; `None` for a one.
+    fn scalar(&self, cx: &mut Accumulation, of: Option<ValuesId>, source: u32) -> Option<NodeId> {
+        let made = &self.made[of?.0 as usize];
+        Some(match made.node {
+            Some(node) => {
+                let map = IndexMap::range(made.rank(source) as usize, 1);
+                cx.graph.gather(node, map, Pattern::scalar())
+            }
+            None => cx.graph.zero(1, 1),
         })
     }
 
