@@ -505,7 +505,8 @@ impl Reader<'_> {
             Some(mut at) => {
                 let before = at.clone();
                 let bounds: Vec<Vec<i64>> = at.list(|at| at.list(Scanner::integer))?;
-                let range = iteration_range(&bounds, &args);
+                let ports = body.inputs.get(n_states..).unwrap_or_default();
+                let range = iteration_range(&bounds, &args, ports);
                 Some(range.ok_or_else(|| inconsistent(&before, "this is no range of iterations"))?)
             }
         };
@@ -609,13 +610,18 @@ fn output(scanner: &mut Scanner<'_>, nodes: &[NodeId]) -> Read<(Arc<str>, NodeId
 }
 
 /// Two bounds, each a base and then argument and factor of each term; the arguments are whole.
-fn iteration_range(bounds: &[Vec<i64>], args: &[ArgMode]) -> Option<IterationRange> {
+fn iteration_range(
+    bounds: &[Vec<i64>],
+    args: &[ArgMode],
+    ports: &[Port],
+) -> Option<IterationRange> {
     let bound = |numbers: &[i64]| {
         let (&base, terms) = numbers.split_first()?;
         let term = |pair: &[i64]| {
             let &[k, factor] = pair else { return None };
             let k = usize::try_from(k).ok()?;
-            matches!(args.get(k), Some(ArgMode::Broadcast)).then_some((k, factor))
+            let is_number = ports.get(k)?.pattern == Pattern::scalar();
+            (is_number && args.get(k)? == &ArgMode::Broadcast).then_some((k, factor))
         };
         Some(Bound { base, terms: terms.chunks(2).map(term).collect::<Option<_>>()? })
     };
