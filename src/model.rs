@@ -21,6 +21,8 @@ use crate::lower::{
 };
 use crate::problem::Problem;
 use crate::saved;
+use crate::simplify::rules::Math;
+use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
 use crate::syntax::ast::StatementKind;
 use crate::syntax::{Code, Diagnostic, FileId, SourceMap, Span, parse, render_all};
@@ -369,7 +371,9 @@ fn without_detours(path: &Path) -> PathBuf {
 
 /// Values of a function without inputs.
 fn evaluate_constant(func: &Arc<Func>) -> Result<Vec<Vec<f64>>, String> {
-    let kernel = Arc::new(crate::kernel::build(func));
+    // As written; only powers become products, as in every engine.
+    let written = SimplifyOptions { level: 0, math: Math::Strict };
+    let kernel = Arc::new(crate::kernel::build(&optimize(func, &written)));
     let mut outputs: Vec<Vec<f64>> =
         func.outputs.iter().map(|port| vec![0.0; port.pattern.nnz()]).collect();
     let mut wanted: Vec<Option<&mut [f64]>> =

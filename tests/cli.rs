@@ -314,6 +314,63 @@ fn formatted_programs_stay() {
     }
 }
 
+#[test]
+fn failures_name_output_and_iteration() {
+    let program = "fn part(a in 0..4) = sqrt(a)\ninput x[3]\n\
+                   output f = sum(x), g = [if k == 0 then x[0] else part(x[k]) + k for k in 0..3]\n\
+                   output h = sum(part(x[k] - j) for k in 0..3 for j in k..3)\n";
+    for engine in ["interp", "jit", "c"] {
+        for (x, expected) in [
+            (
+                "x=[1, 2, 9]",
+                "error[E0505]: `a` of `part` is 9, not in 0..4 (output `g`, iteration 2)\n",
+            ),
+            (
+                "x=[4, 4, 1]",
+                "error[E0505]: `a` of `part` is -1, not in 0..4 (output `h`, iteration 2)\n",
+            ),
+        ] {
+            if engine == "c" && Command::new("cc").arg("--version").output().is_err() {
+                continue;
+            }
+            let (code, _, err) = nablac(&["eval", "-", x, "--engine", engine], program);
+            assert_eq!((code, err.as_str()), (1, expected), "{engine}");
+        }
+    }
+}
+
+/// A child that evaluates for minutes, interrupted.
+#[cfg(unix)]
+#[test]
+fn control_c_cancels_an_evaluation() {
+    let program = "input c\n\
+                   output f = sum(sin(c + i*j) for i in 0..60000 for j in 0..60000)\n";
+    let file = std::env::temp_dir().join(format!("nablac-long-{}.nab", std::process::id()));
+    std::fs::write(&file, program).unwrap();
+    for engine in ["interp", "jit"] {
+        let child = Command::new(env!("CARGO_BIN_EXE_nablac"))
+            .args(["eval", file.to_str().unwrap(), "c=1", "--engine", engine])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Long enough to be evaluating, even on a busy machine.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let start = std::time::Instant::now();
+        let output = child.wait_with_output().unwrap();
+        assert!(start.elapsed().as_secs() < 5, "{engine}");
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{engine}: {err}");
+        let expected = "error[E0508]: evaluation of `";
+        assert!(err.starts_with(expected) && err.contains("(output `f`, iteration "), "{err}");
+        assert!(output.stdout.is_empty());
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
 /// A file of its own for a test.
 fn file(name: &str, text: &str) -> String {
     let folder = std::env::temp_dir().join(format!("nablac-cli-{}", std::process::id()));

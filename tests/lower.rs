@@ -243,6 +243,76 @@ fn hostile_sizes_do_no_harm() {
 }
 
 #[test]
+fn sizes_beyond_the_limits_are_errors() {
+    let functions = |n: usize, last: &str| {
+        let mut text: Vec<String> =
+            (0..n).map(|k| format!("fn f{k}(x) = f{0}(f{0}(x)) + f{0}(x)\n", k + 1)).collect();
+        text.push(format!("fn f{n}(x) = sin(x)\ninput x\noutput y = {last}"));
+        text.concat()
+    };
+    let mut doubled = "input x\nlet a0 = x\n".to_string();
+    for k in 0..40 {
+        doubled += &format!("let a{} = [a{k}, a{k}]\n", k + 1);
+    }
+    let nested_cuts = |n: usize| {
+        let conditions: Vec<String> =
+            (0..n).map(|k| format!("(if k{k} == 3 then x[k{k}] else 1)")).collect();
+        let loops: String = (0..n).map(|k| format!(" for k{k} in 0..10")).collect();
+        format!("input x[10]\noutput f = sum({}{loops})", conditions.join(" + "))
+    };
+    for (text, expected) in [
+        ("dim N = 1000000000000\ninput x[N]\noutput f = sum(x)", "E0402"),
+        ("input x[1000000000, 1000000000]\noutput f = sum(x)", "E0402"),
+        ("input x[4294967296, 4294967296]\noutput f = sum(x)", "E0402"),
+        ("output f = eye(1000000) + 1", "E0402"),
+        ("input x[100000]\nlet y = x .* x\noutput f = jac(y, x) + 1", "E0402"),
+        ("input x[100000]\noutput f = hess(sum(x)^2, x)", "E0402"),
+        ("input x[46000, 46000]\noutput f = sum(tril(x))", "E0402"),
+        ("input x[1000000000]\noutput f = [x, x, x]", "E0402"),
+        ("input A[50000, 1], B[1, 50000]\noutput f = kron(A, B)", "E0402"),
+        ("input x[1000]\noutput f = scan s = x for k in 0..1000000000 { sin(s) }", "E0402"),
+        (
+            "input A[30000, 30000]\noutput f = sum(A[j, i-j] for i in 0..30000 for j in 0..i+1)",
+            "E0402",
+        ),
+        ("fn f(x) = g(x)\nfn g(x) = h(x)\nfn h(x) = f(x)\ninput x\noutput y = f(x)", "E0106"),
+        // What is rolled up has no limit of size.
+        ("input x[10]\noutput f = sum(if k < 10 then x[k] else 0 for k in 0..1000000000000)", ""),
+        ("input x\noutput f = sum(x*i for j in 0..1000000000000 for i in j..1000000000000)", ""),
+        ("input x[100000000]\noutput f = grad(max(x), x)", ""),
+        (&functions(60, "f0(x)"), ""),
+        (&functions(40, "grad(f0(x), x)"), ""),
+        (&nested_cuts(12), ""),
+        (&format!("{doubled}output f = sum(a40)"), "E0402"),
+    ] {
+        let start = std::time::Instant::now();
+        let found = codes(text);
+        assert_eq!(found.first().copied().unwrap_or_default(), expected, "{text:.300}");
+        assert!(start.elapsed().as_secs() < 20, "{text:.300}");
+    }
+}
+
+/// Bytes of any kind, and words of the language in any order.
+#[test]
+fn random_texts_do_no_harm() {
+    let words = [
+        "input", "output", "let", "fn", "x", "y", "f", "k", "(", ")", "[", "]", "{", "}", "=", ",",
+        "\n", "for", "in", "if", "then", "else", "sum", "grad", "jac", "0", "1", "..", "+", "*",
+        "'", "^", "fold", "scan", "dim", "n", "3", "==", "<", ":", "end", "test", "\"", "max",
+    ];
+    proptest::proptest!(proptest::test_runner::Config {
+        cases: 300,
+        failure_persistence: None,
+        ..Default::default()
+    }, |(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+         picks in proptest::collection::vec(0..words.len(), 0..60))| {
+        codes(&String::from_utf8_lossy(&bytes));
+        let text: Vec<&str> = picks.iter().map(|&k| words[k]).collect();
+        codes(&format!("input x[3]\nlet y = x .* x\noutput {}", text.join(" ")));
+    });
+}
+
+#[test]
 fn settings_choose_dims_outputs_and_functions() {
     let text = "dim n = 2\ninput x[n], s\nparam a = 3\nlet y = a * x\nfn g(u[n], v) -> (p, q) {\n  \
                 let p = u * v * a\n  let q = v + s\n}\noutput f = sum(y)";
@@ -298,6 +368,20 @@ fn constants_are_evaluated() {
     assert_eq!(value("y + 1"), Err(vec!["E0101"]));
     assert!(value("1 +").is_err());
     assert!(value("1\noutput f = 2").is_err());
+}
+
+/// The stages after lowering, for a program that is not too large.
+fn compile_for_nothing(func: &std::sync::Arc<Func>) {
+    let ports = func.inputs.iter().chain(&func.outputs);
+    if func.size() > 5_000 || ports.map(|port| port.pattern.nnz()).sum::<usize>() > 100_000 {
+        return;
+    }
+    let options = nablac::simplify::SimplifyOptions { level: 1, ..Default::default() };
+    let optimized = nablac::simplify::optimize(func, &options);
+    let kernel = std::sync::Arc::new(nablac::kernel::build(&optimized));
+    for kernel in nablac::kernel::calls::Calls::of(&kernel).kernels {
+        nablac::kernel::verify::verify(&kernel).unwrap();
+    }
 }
 
 /// Programs with words exchanged, dropped and doubled: diagnostics or a program, nothing worse.
@@ -363,7 +447,10 @@ fn mutated_programs_do_no_harm() {
         let result = std::panic::catch_unwind(|| {
             let program = lower_text("tests/lang/mutant.nab", &text, &options());
             let test = LowerOptions { test: Some(0), ..options() };
-            (program.is_ok(), lower_text("tests/lang/mutant.nab", &text, &test).is_ok())
+            let test = lower_text("tests/lang/mutant.nab", &text, &test);
+            for program in [&program, &test].into_iter().flatten() {
+                compile_for_nothing(&program.func);
+            }
         });
         assert!(result.is_ok(), "this program makes the compiler panic:\n{text}");
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use crate::kernel::ir::{Base, Callee, Inst, Kernel, Trip};
+use crate::kernel::ir::{Base, Callee, Inst, Kernel};
 
 /// A function made ready for evaluation.
 pub trait Engine: Send + Sync {
@@ -59,15 +59,22 @@ impl Memory {
 pub struct Context {
     /// Read by generated code, at offset 0; points into `flag`.
     cancel: AtomicPtr<AtomicBool>,
+    /// One more than the number of the result that is being computed, 0 in what several share.
+    /// Written by generated code, at [`Context::OUTPUT`].
+    pub(crate) output: u32,
     /// What went wrong.
     pub failure: Failure,
     flag: Arc<AtomicBool>,
 }
 
 impl Context {
+    /// Where generated code finds `output`.
+    pub(crate) const OUTPUT: i32 = std::mem::offset_of!(Context, output) as i32;
+
     fn new(flag: Arc<AtomicBool>) -> Context {
         Context {
             cancel: AtomicPtr::new(Arc::as_ptr(&flag).cast_mut()),
+            output: 0,
             failure: Failure::default(),
             flag,
         }
@@ -114,25 +121,28 @@ pub struct Failure {
     pub message: String,
 }
 
-impl Failure {
-    /// The error for the user; `kernels` as the engine numbers them.
+impl Context {
+    /// The error for the user; `kernels` as the engine numbers them, the evaluated one last.
     pub fn error(&mut self, kernels: &[Arc<Kernel>]) -> EvalError {
-        let iteration = self.iteration;
-        let site = self.site as usize;
-        let kernel = kernels.get(self.kernel as usize);
-        match self.status {
-            Status::Range => match kernel.and_then(|kernel| kernel.checks.get(site)) {
-                Some(check) => EvalError::RangeViolated {
-                    function: check.function.clone(),
-                    input: check.input.clone(),
-                    value: self.value,
-                    lo: check.lo,
-                    hi: check.hi,
-                    iteration,
-                },
-                None => EvalError::Cancelled { iteration },
+        let failure = &mut self.failure;
+        let iteration = failure.iteration;
+        let site = failure.site as usize;
+        let kernel = kernels.get(failure.kernel as usize);
+        let whole = kernels.last();
+        let output = self.output.checked_sub(1).and_then(|k| whole?.res.get(k as usize));
+        let output = output.map(|port| port.name.clone());
+        let check = kernel.and_then(|kernel| kernel.checks.get(site));
+        match (failure.status, check) {
+            (Status::Range, Some(check)) => EvalError::RangeViolated {
+                function: check.function.clone(),
+                input: check.input.clone(),
+                value: failure.value,
+                lo: check.lo,
+                hi: check.hi,
+                output,
+                iteration,
             },
-            Status::External => EvalError::ExternalFailed {
+            (Status::External, _) => EvalError::ExternalFailed {
                 function: match kernel.and_then(|kernel| kernel.calls.get(site)) {
                     Some(call) => match &call.callee {
                         Callee::External(external) => external.name.clone(),
@@ -140,10 +150,14 @@ impl Failure {
                     },
                     None => String::new(),
                 },
-                message: std::mem::take(&mut self.message),
+                message: std::mem::take(&mut failure.message),
+                output,
                 iteration,
             },
-            Status::Cancelled | Status::Ok => EvalError::Cancelled { iteration },
+            _ => {
+                let function = whole.map_or(String::new(), |kernel| kernel.name.clone());
+                EvalError::Cancelled { function, output, iteration }
+            }
         }
     }
 }
@@ -174,6 +188,9 @@ impl fmt::Display for EngineError {
 impl std::error::Error for EngineError {}
 
 /// Why an evaluation gave no result.
+///
+/// `output` is the output that was being computed, unless it was what several outputs share;
+/// `iteration` is that of the innermost loop, counted from 0.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EvalError {
     /// The number of arguments or results is not that of the function.
@@ -187,12 +204,18 @@ pub enum EvalError {
         value: f64,
         lo: f64,
         hi: f64,
+        output: Option<String>,
         iteration: Option<u64>,
     },
     /// An external function returned an error.
-    ExternalFailed { function: String, message: String, iteration: Option<u64> },
+    ExternalFailed {
+        function: String,
+        message: String,
+        output: Option<String>,
+        iteration: Option<u64>,
+    },
     /// The cancel flag was set.
-    Cancelled { iteration: Option<u64> },
+    Cancelled { function: String, output: Option<String>, iteration: Option<u64> },
 }
 
 /// Which side of a function an [`EvalError`] speaks of.
@@ -213,7 +236,7 @@ impl fmt::Display for Port {
 
 impl fmt::Display for EvalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let iteration = match self {
+        let (output, iteration) = match self {
             EvalError::Count { function, what, expected, given } => {
                 return write!(f, "`{function}` has {expected} {what}s, {given} were given");
             }
@@ -223,22 +246,24 @@ impl fmt::Display for EvalError {
                     "{what} `{name}` of `{function}` has {expected} nonzeros, {given} were given"
                 );
             }
-            EvalError::RangeViolated { function, input, value, lo, hi, iteration } => {
+            EvalError::RangeViolated { function, input, value, lo, hi, output, iteration } => {
                 write!(f, "`{input}` of `{function}` is {value}, not in {lo}..{hi}")?;
-                iteration
+                (output, iteration)
             }
-            EvalError::ExternalFailed { function, message, iteration } => {
+            EvalError::ExternalFailed { function, message, output, iteration } => {
                 write!(f, "external function `{function}` failed: {message}")?;
-                iteration
+                (output, iteration)
             }
-            EvalError::Cancelled { iteration } => {
-                write!(f, "evaluation was cancelled")?;
-                iteration
+            EvalError::Cancelled { function, output, iteration } => {
+                write!(f, "evaluation of `{function}` was cancelled")?;
+                (output, iteration)
             }
         };
-        match iteration {
-            Some(iteration) => write!(f, " (in iteration {iteration})"),
-            None => Ok(()),
+        match (output, iteration) {
+            (Some(output), Some(k)) => write!(f, " (output `{output}`, iteration {k})"),
+            (Some(output), None) => write!(f, " (output `{output}`)"),
+            (None, Some(k)) => write!(f, " (iteration {k})"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -318,15 +343,4 @@ pub(crate) fn place_unwanted(kernel: &Kernel, first: usize) -> (Vec<Option<usize
         touched.then_some(place)
     });
     (places.collect(), end)
-}
-
-/// Which loop iteration a failure report names: blocks of a long loop count as one loop.
-pub(crate) fn iteration_offset(trip: &Trip, counter: impl Fn(u32) -> u64) -> i64 {
-    match trip {
-        Trip::Const(_) => 0,
-        Trip::Rest { used, .. } => {
-            used.offset
-                + used.terms.iter().map(|&(id, stride)| stride * counter(id) as i64).sum::<i64>()
-        }
-    }
 }

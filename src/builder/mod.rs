@@ -377,7 +377,14 @@ impl GraphBuilder {
         make: impl FnOnce(&mut Graph, &[NodeId]) -> Result<NodeId, BuildErrorKind>,
     ) -> Expr<'g> {
         let Some(nodes) = self.nodes(at, operands) else { return Expr::error(self) };
-        let made = make(&mut self.state.borrow_mut().graph, &nodes);
+        let made = {
+            let graph = &mut self.state.borrow_mut().graph;
+            let made = make(graph, &nodes);
+            match graph.take_oversized() {
+                Some(error) => Err(error.into()),
+                None => made,
+            }
+        };
         match made {
             Ok(node) => Expr::new(self, node),
             Err(kind) => self.fail(at, kind),

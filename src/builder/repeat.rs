@@ -221,7 +221,8 @@ impl Loop<'_> {
         let inputs: Vec<Pattern> = func.inputs.iter().map(|p| p.pattern.clone()).collect();
         let body = adapt(func, &inputs, &outputs);
         let n_dropped = if first == 0 { n_states } else { 0 };
-        Ok((LoopSpec { body, n, n_states, args, results, patterns }, n_dropped))
+        let spec = LoopSpec { body, n, n_states, args, results, patterns, range: None };
+        Ok((spec, n_dropped))
     }
 }
 

@@ -9,8 +9,7 @@ use serde_json::{Value as Json, json};
 use super::eval::assigned;
 use super::open::ModelArgs;
 use super::values::{Problem, resolve, unknown};
-use super::{CompileArgs, Failure, Format, files, print, put};
-use crate::backend::abi::Memory;
+use super::{CompileArgs, Failure, Format, cancel, files, print, put};
 use crate::function::{Compiled, Function};
 use crate::kernel;
 use crate::kernel::count::{OpCounts, count};
@@ -117,12 +116,11 @@ fn time(compiled: &Compiled, inputs: &[Vec<f64>]) -> Result<f64, Failure> {
         compiled.function.outputs().iter().map(|o| vec![0.0; o.pattern.nnz()]).collect();
     let mut wanted: Vec<Option<&mut [f64]>> =
         outputs.iter_mut().map(|values| Some(values.as_mut_slice())).collect();
-    let mut memory = Memory::default();
+    let mut memory = cancel::memory();
     let mut repeat = |n: u64| -> Result<f64, Failure> {
         let start = Instant::now();
         for _ in 0..n {
-            compiled
-                .evaluate_into(&inputs, &mut wanted, &mut memory)
+            cancel::evaluating(|| compiled.evaluate_into(&inputs, &mut wanted, &mut memory))
                 .map_err(|e| Problem::evaluation(&e).failure())?;
         }
         Ok(start.elapsed().as_secs_f64())

@@ -5,11 +5,12 @@ use std::io::Write;
 
 use super::open::ModelArgs;
 use super::values::{Problem, read_points, resolve, unknown};
-use super::{CompileArgs, Failure, Format, eprint_quietly, print, put};
+use super::{CompileArgs, Failure, Format, cancel, eprint_quietly, print, put};
 use crate::backend::abi::Memory;
 use crate::data::Value;
 use crate::function::Compiled;
 use crate::model;
+use crate::syntax::Code;
 
 /// Evaluate a function, such as `nablac eval f.nab x='[1.2, 1]' --output 'J = jac(f, x)'`
 #[derive(clap::Args)]
@@ -45,7 +46,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         }
     };
     let compiled = opened.function.compile(&args.compile.options())?;
-    let mut memory = Memory::default();
+    let mut memory = cancel::memory();
     let mut n_failed = 0;
     for (k, point) in points.iter().enumerate() {
         let result = match point {
@@ -58,6 +59,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         match result {
             Ok(values) => put(out, &shown(&compiled, &values, args.format))?,
             Err(problems) if args.points.is_none() => return Err(problems.into()),
+            // The points that follow would be cancelled as well.
+            Err(problems) if problems.iter().any(|p| p.code == Code::Cancelled) => {
+                return Err(problems.into());
+            }
             Err(problems) => {
                 n_failed += 1;
                 for problem in &problems {
@@ -123,7 +128,8 @@ pub fn call(
         compiled.function.outputs().iter().map(|o| vec![0.0; o.pattern.nnz()]).collect();
     let mut wanted: Vec<Option<&mut [f64]>> =
         outputs.iter_mut().map(|values| Some(values.as_mut_slice())).collect();
-    compiled.evaluate_into(&inputs, &mut wanted, memory).map_err(|e| Problem::evaluation(&e))?;
+    cancel::evaluating(|| compiled.evaluate_into(&inputs, &mut wanted, memory))
+        .map_err(|e| Problem::evaluation(&e))?;
     Ok(outputs)
 }
 

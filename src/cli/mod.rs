@@ -5,6 +5,7 @@
 //! data, 2 for wrong usage.
 
 mod bench;
+mod cancel;
 mod check;
 mod emit;
 mod eval;

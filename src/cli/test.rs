@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::values::resolve;
-use super::{Engine, Failure, SimplifyArgs, eprint_quietly, eval, files, print, put};
-use crate::backend::abi::Memory;
+use super::{Engine, Failure, SimplifyArgs, cancel, eprint_quietly, eval, files, print, put};
 use crate::backend::c::CEngineError;
 use crate::data::Value;
 use crate::function::{Function, FunctionError, Options};
@@ -106,7 +105,7 @@ fn test_in_engines(lowered: &Lowered, args: &Args) -> Result<Outcome, Failure> {
         None => Engine::ALL.to_vec(),
     };
     let inputs = inputs(&function, test)?;
-    let mut memory = Memory::default();
+    let mut memory = cancel::memory();
     for engine in engines {
         let options = Options { engine: engine.kind(), simplify: args.simplify.options() };
         let compiled = match function.compile(&options) {
@@ -125,6 +124,7 @@ fn test_in_engines(lowered: &Lowered, args: &Args) -> Result<Outcome, Failure> {
                         .extend(failure.map(|text| format!("engine {}:\n{text}", engine.name())));
                 }
             }
+            Err(problem) if problem.code == Code::Cancelled => return Err(problem.failure()),
             Err(problem) => {
                 outcome.failures.push(format!(
                     "engine {}:\n{}",

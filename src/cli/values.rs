@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::Failure;
+use super::{Failure, cancel};
 use crate::backend::abi::EvalError;
 use crate::data::{DataError, Value, fitted, json};
 use crate::function::{Function, Input};
@@ -40,7 +40,10 @@ impl Problem {
     }
 
     pub fn failure(&self) -> Failure {
-        let failure = Failure::new(self.code, &self.message);
+        let mut failure = Failure::new(self.code, &self.message);
+        if self.code == Code::Cancelled {
+            failure.exit_code = cancel::EXIT_CODE;
+        }
         match &self.help {
             Some(line) => failure.help(line),
             None => failure,
@@ -50,8 +53,12 @@ impl Problem {
 
 impl From<Vec<Problem>> for Failure {
     fn from(problems: Vec<Problem>) -> Failure {
-        let texts: Vec<String> = problems.iter().map(|p| p.failure().text).collect();
-        Failure { text: texts.concat(), exit_code: 1 }
+        let mut all = Failure { text: String::new(), exit_code: 1 };
+        for failure in problems.iter().map(Problem::failure) {
+            all.text.push_str(&failure.text);
+            all.exit_code = all.exit_code.max(failure.exit_code);
+        }
+        all
     }
 }
 

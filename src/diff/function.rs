@@ -213,6 +213,7 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
     }
     let Some((graph, outputs)) = f.graph() else { return dense() };
     let mut scratch = Graph::new();
+    scratch.set_folds_real(true);
     let inputs: Vec<NodeId> =
         f.inputs.iter().enumerate().map(|(k, p)| scratch.input(k, p.pattern.clone())).collect();
     let roots = visit::transplant(graph, outputs, &mut scratch, &inputs);
@@ -302,6 +303,7 @@ impl Primal {
     /// Refuses externals without derivative.
     fn new(f: &Arc<Func>) -> Result<Primal, MissingDerivative> {
         let mut graph = Graph::new();
+        graph.set_folds_real(true);
         let ports = f.inputs.clone();
         let inputs: Vec<NodeId> =
             ports.iter().enumerate().map(|(k, p)| graph.input(k, p.pattern.clone())).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::jacobian::Targets;
-use super::{DiffError, forward, reverse};
+use super::{DiffError, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{HessianPlan, IndexMap, Pattern};
 
@@ -44,6 +44,10 @@ pub fn hessian_with_plan(
     f: NodeId,
     wrt: &[NodeId],
 ) -> Result<Hessian, DiffError> {
+    prepared(graph, &[f], wrt, |graph, f| compressed(graph, f[0], wrt))
+}
+
+fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, DiffError> {
     let n: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
     let targets = Targets::new(graph, wrt);
     let one = graph.constant(1.0);

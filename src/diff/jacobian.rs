@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
-use super::{DiffError, forward, reverse};
+use super::{DiffError, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 
@@ -45,6 +45,11 @@ pub fn jacobian_with_plan(
     y: NodeId,
     wrt: &[NodeId],
 ) -> Result<Jacobian, DiffError> {
+    prepared(graph, &[y], wrt, |graph, y| expanded(graph, y[0], wrt))
+}
+
+/// The compressed Jacobian in its place.
+fn expanded(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, DiffError> {
     let n_cols: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
     let n_rows = graph.pattern(y).numel();
     Pattern::check_size(n_rows as u64, 1)?;

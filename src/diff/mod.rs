@@ -13,6 +13,7 @@ mod forward;
 mod function;
 mod hessian;
 mod jacobian;
+mod prepare;
 mod reverse;
 
 use crate::graph::{Graph, NodeId};
@@ -23,6 +24,7 @@ pub use forward::forward;
 pub use function::Derivation;
 pub use hessian::{Hessian, hessian, hessian_with_plan};
 pub use jacobian::{Jacobian, jacobian, jacobian_with_plan};
+use prepare::prepared;
 pub use reverse::reverse;
 
 /// Why a derivative cannot be made.
@@ -73,9 +75,11 @@ impl From<PatternError> for DiffError {
 /// # Ok::<(), nablac::diff::DiffError>(())
 /// ```
 pub fn gradient(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<NodeId, DiffError> {
-    let one = graph.constant(1.0);
-    let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?;
-    Ok(stack(graph, &cotangents[0]))
+    prepared(graph, &[f], wrt, |graph, f| {
+        let one = graph.constant(1.0);
+        let cotangents = reverse(graph, f, wrt, &[vec![one]])?;
+        Ok(stack(graph, &cotangents[0]))
+    })
 }
 
 /// Tangent of `y` in direction `v`, which has the shape of the target, or with several targets is
@@ -94,8 +98,10 @@ pub fn gradient(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<NodeId, 
 /// # Ok::<(), nablac::diff::DiffError>(())
 /// ```
 pub fn jvp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], v: NodeId) -> Result<NodeId, DiffError> {
-    let seeds = unstack(graph, v, wrt);
-    Ok(forward(graph, &[y], wrt, &[seeds])?[0][0])
+    prepared(graph, &[y], wrt, |graph, y| {
+        let seeds = unstack(graph, v, wrt);
+        Ok(forward(graph, y, wrt, &[seeds])?[0][0])
+    })
 }
 
 /// Cotangent of the targets for the cotangent `w` of `y`, which has the shape of `y`; in the form
@@ -114,10 +120,12 @@ pub fn jvp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], v: NodeId) -> Result<No
 /// # Ok::<(), nablac::diff::DiffError>(())
 /// ```
 pub fn vjp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], w: NodeId) -> Result<NodeId, DiffError> {
-    let inside = graph.pattern(w).intersection(graph.pattern(y));
-    let w = graph.project(w, &inside);
-    let cotangents = reverse(graph, &[y], wrt, &[vec![w]])?;
-    Ok(stack(graph, &cotangents[0]))
+    prepared(graph, &[y], wrt, |graph, y| {
+        let inside = graph.pattern(w).intersection(graph.pattern(y[0]));
+        let w = graph.project(w, &inside);
+        let cotangents = reverse(graph, y, wrt, &[vec![w]])?;
+        Ok(stack(graph, &cotangents[0]))
+    })
 }
 
 /// Product of the Hessian of the scalar `f` with `v` (see [`jvp`]), in the form of [`gradient`].
@@ -136,11 +144,13 @@ pub fn vjp(graph: &mut Graph, y: NodeId, wrt: &[NodeId], w: NodeId) -> Result<No
 /// # Ok::<(), nablac::diff::DiffError>(())
 /// ```
 pub fn hvp(graph: &mut Graph, f: NodeId, wrt: &[NodeId], v: NodeId) -> Result<NodeId, DiffError> {
-    let one = graph.constant(1.0);
-    let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
-    let seeds = unstack(graph, v, wrt);
-    let tangents = forward(graph, &cotangents, wrt, &[seeds])?;
-    Ok(stack(graph, &tangents[0]))
+    prepared(graph, &[f], wrt, |graph, f| {
+        let one = graph.constant(1.0);
+        let cotangents = reverse(graph, f, wrt, &[vec![one]])?.swap_remove(0);
+        let seeds = unstack(graph, v, wrt);
+        let tangents = forward(graph, &cotangents, wrt, &[seeds])?;
+        Ok(stack(graph, &tangents[0]))
+    })
 }
 
 /// One value as it is; several as one column.

@@ -9,7 +9,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 
 use super::node::{Constant, NO_ATTR, Node, NodeId, Op, Payload};
 use super::{Func, LoopSpec};
-use crate::sparsity::{IndexMap, Pattern};
+use crate::sparsity::{IndexMap, Pattern, PatternError};
 
 /// An expression graph under construction, or the frozen body of a function.
 ///
@@ -26,6 +26,10 @@ pub struct Graph {
     payload_ids: FxHashMap<Payload, u32>,
     table: HashTable<u32>,
     n_marks: u32,
+    /// See [`Graph::set_folds_real`].
+    pub(super) folds_real: bool,
+    /// See [`Graph::take_oversized`].
+    oversized: Option<PatternError>,
 }
 
 /// Number of the dense 1x1 pattern in every graph.
@@ -43,6 +47,8 @@ impl Default for Graph {
             payload_ids: FxHashMap::default(),
             table: HashTable::new(),
             n_marks: 0,
+            folds_real: false,
+            oversized: None,
         };
         graph.pattern_id(Pattern::scalar());
         graph
@@ -56,6 +62,29 @@ fn hash_of(value: &impl Hash) -> u64 {
 impl Graph {
     pub fn new() -> Graph {
         Graph::default()
+    }
+
+    /// Whether new nodes are also folded where that is right in real arithmetic only: `x - x`,
+    /// `x / x` and `sqrt(x^2)` become 0, 1 and `abs(x)`. Not so in a new graph, for it changes
+    /// bits; derivatives and simplification ask for it. Gives what was set before.
+    pub fn set_folds_real(&mut self, folds_real: bool) -> bool {
+        std::mem::replace(&mut self.folds_real, folds_real)
+    }
+
+    /// The value with too many nonzeros that was asked for first, since this was last called; a
+    /// matrix of zeros stands for it. Who takes expressions from a user reports it.
+    pub fn take_oversized(&mut self) -> Option<PatternError> {
+        self.oversized.take()
+    }
+
+    /// Whether a value may have so many nonzeros; notes it if not.
+    pub(crate) fn admits(&mut self, n_rows: usize, n_cols: usize, nnz: usize, limit: u64) -> bool {
+        let fits = nnz as u64 <= limit;
+        if !fits && self.oversized.is_none() {
+            let (n_rows, n_cols) = (n_rows as u64, n_cols as u64);
+            self.oversized = Some(PatternError::TooLarge { n_rows, n_cols, limit });
+        }
+        fits
     }
 
     /// Makes room for `more` nodes at once.

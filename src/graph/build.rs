@@ -3,16 +3,15 @@
 //! Every function here expects operands whose shapes fit; who takes expressions from a user
 //! checks them first. The scalar constant 0 is a structural zero, so zeros vanish as they are
 //! made. What is folded is exact for every value of the operands (NaN included), except that
-//! structural zeros annihilate, and that `x - x`, `x / x` and `sqrt(x^2)` become 0, 1 and
-//! `abs(x)`: derivatives of what they stand for need these before differentiation.
-
-use std::sync::Arc;
+//! structural zeros annihilate; more only after [`Graph::set_folds_real`].
 
 use super::arena::{Attr, Graph};
-use super::node::{ArgMode, Constant, NodeId, Op, Payload, Port, Reduction, ResultMode, Values};
-use super::{Func, LoopSpec, visit};
+use super::node::{Constant, NodeId, Op, Payload, Reduction, Values};
 use crate::ops::scalar::ScalarOp;
-use crate::sparsity::{IndexMap, Pattern};
+use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
+
+/// Sums of so large integers are exact, for there are fewer than 2^31 of them.
+const EXACT_TERM: f64 = (1u64 << 22) as f64;
 
 impl Graph {
     /// The scalar constant `v`.
@@ -35,7 +34,7 @@ impl Graph {
     }
 
     /// `v`, even if 0, stored at every nonzero of `pattern`.
-    fn explicit(&mut self, pattern: Pattern, v: f64) -> NodeId {
+    pub(super) fn explicit(&mut self, pattern: Pattern, v: f64) -> NodeId {
         let v = if pattern.is_zero() { 0.0 } else { v };
         self.intern(Op::Const, &[], Attr::Uniform(v), pattern)
     }
@@ -82,7 +81,7 @@ impl Graph {
             return folded;
         }
         let pattern = self.elementwise_pattern(op, args, (n_rows, n_cols));
-        if pattern.is_zero() {
+        if pattern.is_zero() || !self.admits(n_rows, n_cols, pattern.nnz(), MAX_NUMEL) {
             return self.zero(n_rows, n_cols);
         }
         let mut operands: [NodeId; 3] = [NodeId(0); 3];
@@ -214,6 +213,9 @@ impl Graph {
     /// `a` with every entry a structural nonzero.
     pub fn densify(&mut self, a: NodeId) -> NodeId {
         let (n_rows, n_cols) = self.shape(a);
+        if !self.admits(n_rows, n_cols, self.pattern(a).numel(), MAX_NUMEL) {
+            return self.zero(n_rows, n_cols);
+        }
         self.project(a, &Pattern::dense(n_rows, n_cols))
     }
 
@@ -254,9 +256,6 @@ impl Graph {
                 if zero(self, a) && whole(self, b) {
                     return Some(self.neg(b));
                 }
-                if a == b {
-                    return Some(self.zero(shape.0, shape.1));
-                }
                 if let Some(b) = negated(self, b) {
                     return Some(self.add(a, b));
                 }
@@ -289,9 +288,6 @@ impl Graph {
                 }
                 if value(self, b) == Some(-1.0) && whole(self, a) {
                     return Some(self.neg(a));
-                }
-                if a == b && self.pattern(a).is_dense() {
-                    return Some(self.fill(Pattern::dense(shape.0, shape.1), 1.0));
                 }
                 if let Some(x) = negated(self, a) {
                     let quotient = self.div(x, b);
@@ -354,19 +350,49 @@ impl Graph {
                 }
             }
             (S::Min | S::Max, &[a, b]) if a == b => return Some(a),
-            (S::Sqrt, &[a]) => {
-                let base = match (self.op(a), self.args(a)) {
-                    (Op::Scalar(S::Mul), &[x, y]) if x == y => Some(x),
-                    (Op::Scalar(S::Pow), &[x, two]) if self.as_uniform(two) == Some(2.0) => Some(x),
-                    _ => None,
-                };
-                if let Some(x) = base.filter(|&x| whole(self, x)) {
-                    return Some(self.unary(S::Abs, x));
-                }
-            }
             _ => {}
         }
-        None
+        if self.folds_real { self.fold_real(op, args, shape) } else { None }
+    }
+
+    /// What an operation is in real arithmetic, by the structure of its operands alone.
+    pub(super) fn fold_real(
+        &mut self,
+        op: ScalarOp,
+        args: &[NodeId],
+        shape: (usize, usize),
+    ) -> Option<NodeId> {
+        use ScalarOp as S;
+        match (op, args) {
+            (S::Sub, &[a, b]) if a == b => Some(self.zero(shape.0, shape.1)),
+            (S::Div, &[a, b]) if a == b && self.pattern(a).is_dense() => {
+                Some(self.fill(Pattern::dense(shape.0, shape.1), 1.0))
+            }
+            (S::Sqrt, &[a]) => {
+                let base = self.root_of_square(a).filter(|&x| self.shape(x) == shape)?;
+                Some(self.unary(S::Abs, base))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether [`Graph::fold_real`] changes a node.
+    pub fn is_foldable_real(&self, id: NodeId) -> bool {
+        use ScalarOp as S;
+        match (self.op(id), self.args(id)) {
+            (Op::Scalar(S::Sub | S::Div), &[a, b]) => a == b,
+            (Op::Scalar(S::Sqrt), &[a]) => self.root_of_square(a).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The value that a node is the square of.
+    fn root_of_square(&self, a: NodeId) -> Option<NodeId> {
+        match (self.op(a), self.args(a)) {
+            (Op::Scalar(ScalarOp::Mul), &[x, y]) if x == y => Some(x),
+            (Op::Scalar(ScalarOp::Pow), &[x, two]) if self.as_uniform(two) == Some(2.0) => Some(x),
+            _ => None,
+        }
     }
 
     /// The result when all operands are constants.
@@ -543,7 +569,9 @@ impl Graph {
             1 => self.gather(x, IndexMap::identity(1), Pattern::scalar()),
             _ => match (reduction, has_zeros, self.as_uniform(x)) {
                 (Reduction::Prod, true, _) => return self.zero(1, 1),
-                (Reduction::Sum, _, Some(v)) => self.constant(v * nnz as f64),
+                (Reduction::Sum, _, Some(v)) if v.fract() == 0.0 && v.abs() < EXACT_TERM => {
+                    self.constant(v * nnz as f64)
+                }
                 (Reduction::Max | Reduction::Min, _, Some(v)) => self.constant(v),
                 _ => self.intern(Op::Reduce(reduction), &[x], Attr::None, Pattern::scalar()),
             },
@@ -556,148 +584,6 @@ impl Graph {
         }
         let zero = self.zero(1, 1);
         self.binary(reduction.op(), over_nonzeros, zero)
-    }
-
-    /// Calls `f`; returns its results. Arguments have the patterns of its inputs.
-    pub fn call(&mut self, f: &Arc<Func>, args: &[NodeId]) -> Vec<NodeId> {
-        debug_assert_eq!(f.inputs.len(), args.len());
-        let args = self.fit(args, f.inputs.iter().map(|p| p.pattern.clone()));
-        let payload = Payload::Call(f.clone());
-        let node = self.intern(Op::Call, &args, Attr::Payload(payload), Pattern::zero(0, 0));
-        let patterns: Vec<Pattern> = f.outputs.iter().map(|p| p.pattern.clone()).collect();
-        self.results(node, patterns)
-    }
-
-    /// Runs `then` if the scalar `condition` is not 0, else `otherwise`; both have the same
-    /// patterns of inputs and of outputs.
-    pub fn cond(
-        &mut self,
-        condition: NodeId,
-        then: &Arc<Func>,
-        otherwise: &Arc<Func>,
-        args: &[NodeId],
-    ) -> Vec<NodeId> {
-        let value =
-            if self.pattern(condition).is_zero() { Some(0.0) } else { self.as_uniform(condition) };
-        if let Some(value) = value {
-            return self.call(if value != 0.0 { then } else { otherwise }, args);
-        }
-        let mut all = vec![condition];
-        all.extend(self.fit(args, then.inputs.iter().map(|p| p.pattern.clone())));
-        let payload = Payload::Cond(then.clone(), otherwise.clone());
-        let node = self.intern(Op::Cond, &all, Attr::Payload(payload), Pattern::zero(0, 0));
-        let patterns: Vec<Pattern> = then.outputs.iter().map(|p| p.pattern.clone()).collect();
-        self.results(node, patterns)
-    }
-
-    /// A loop; `args` are the initial states, then one value per argument mode (an empty one for
-    /// [`super::ArgMode::Iteration`]).
-    pub fn repeat(&mut self, spec: LoopSpec, args: &[NodeId]) -> Vec<NodeId> {
-        debug_assert_eq!(spec.n_states + spec.args.len(), args.len());
-        debug_assert_eq!(spec.results.len(), spec.patterns.len());
-        let (spec, mut args) = self.absorb_constants(spec, args);
-        for (a, port) in args.iter_mut().zip(&spec.body.inputs[..spec.n_states]) {
-            *a = self.project(*a, &port.pattern);
-        }
-        let patterns: Vec<Pattern> = spec.result_patterns().cloned().collect();
-        if spec.n == 0 {
-            let mut results = args[..spec.n_states].to_vec();
-            for (mode, pattern) in spec.results.iter().zip(&spec.patterns) {
-                let nothing = match mode {
-                    ResultMode::Window(_) => 0.0,
-                    ResultMode::Reduce(reduction) => reduction.identity(),
-                };
-                results.push(self.explicit(pattern.clone(), nothing));
-            }
-            return results;
-        }
-        let payload = Payload::Loop(Arc::new(spec));
-        let node = self.intern(Op::Loop, &args, Attr::Payload(payload), Pattern::zero(0, 0));
-        self.results(node, patterns)
-    }
-
-    /// Moves small constant arguments of a loop into its body and drops unused ones.
-    fn absorb_constants(&self, spec: LoopSpec, args: &[NodeId]) -> (LoopSpec, Vec<NodeId>) {
-        const SMALL: usize = 64;
-        let used = spec.body.used_inputs();
-        let constant = |k: usize| -> Option<(Pattern, Constant)> {
-            let inside = &spec.body.inputs[spec.n_states + k].pattern;
-            match (&spec.args[k], self.as_constant(args[spec.n_states + k])?) {
-                (ArgMode::Broadcast, value) if inside.nnz() <= SMALL => {
-                    Some((self.pattern(args[spec.n_states + k]).clone(), value))
-                }
-                (ArgMode::Window(_), Constant::Uniform(v)) => {
-                    Some((inside.clone(), Constant::Uniform(v)))
-                }
-                _ => None,
-            }
-        };
-        let constants: Vec<Option<(Pattern, Constant)>> =
-            (0..spec.args.len()).map(constant).collect();
-        let keep: Vec<usize> = (0..spec.args.len())
-            .filter(|&k| used[spec.n_states + k] && constants[k].is_none())
-            .collect();
-        if keep.len() == spec.args.len() {
-            return (spec, args.to_vec());
-        }
-        let Some((body, roots)) = spec.body.graph() else { return (spec, args.to_vec()) };
-        let mut scratch = Graph::new();
-        let mut ports: Vec<Port> = spec.body.inputs[..spec.n_states].to_vec();
-        let mut inputs: Vec<NodeId> =
-            (0..spec.n_states).map(|k| scratch.input(k, ports[k].pattern.clone())).collect();
-        for (k, constant) in constants.iter().enumerate() {
-            let port = &spec.body.inputs[spec.n_states + k];
-            inputs.push(match constant {
-                Some((pattern, value)) => {
-                    let node = match value {
-                        Constant::Uniform(v) => scratch.explicit(pattern.clone(), *v),
-                        Constant::Values(v) => scratch.constant_matrix(pattern.clone(), v),
-                    };
-                    scratch.project(node, &port.pattern)
-                }
-                None if used[spec.n_states + k] => {
-                    ports.push(port.clone());
-                    scratch.input(ports.len() - 1, port.pattern.clone())
-                }
-                None => scratch.zero(port.pattern.n_rows(), port.pattern.n_cols()),
-            });
-        }
-        let roots = visit::transplant(body, roots, &mut scratch, &inputs);
-        // Folding may find more zeros; states and windows need the patterns they had.
-        let named = spec
-            .body
-            .outputs
-            .iter()
-            .zip(roots)
-            .map(|(port, root)| (port.name.clone(), scratch.project(root, &port.pattern)))
-            .collect();
-        let body = Func::freeze(spec.body.name.clone(), &scratch, ports, named);
-        let mut kept_args = args[..spec.n_states].to_vec();
-        kept_args.extend(keep.iter().map(|&k| args[spec.n_states + k]));
-        let modes = keep.iter().map(|&k| spec.args[k].clone()).collect();
-        (LoopSpec { body, args: modes, ..spec }, kept_args)
-    }
-
-    fn fit(&mut self, args: &[NodeId], patterns: impl Iterator<Item = Pattern>) -> Vec<NodeId> {
-        args.iter().zip(patterns).map(|(&a, p)| self.project(a, &p)).collect()
-    }
-
-    /// Result `k` of a call, loop or conditional.
-    pub fn result(&mut self, of: NodeId, k: usize, pattern: Pattern) -> NodeId {
-        self.intern(Op::Result, &[of], Attr::Number(k as u32), pattern)
-    }
-
-    /// The results of a call, loop or conditional; those without nonzeros become constants.
-    fn results(&mut self, node: NodeId, patterns: Vec<Pattern>) -> Vec<NodeId> {
-        let mut out = Vec::with_capacity(patterns.len());
-        for (k, p) in patterns.into_iter().enumerate() {
-            out.push(if p.is_zero() {
-                self.zero(p.n_rows(), p.n_cols())
-            } else {
-                self.result(node, k, p)
-            });
-        }
-        out
     }
 }
 

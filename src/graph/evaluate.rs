@@ -160,7 +160,11 @@ fn repeat(spec: &LoopSpec, args: Vec<Vec<f64>>, depth: usize) -> Result<Vec<Vec<
         ResultMode::Reduce(reduction) => vec![reduction.identity(); pattern.nnz()],
     };
     let mut results: Vec<Vec<f64>> = spec.results.iter().zip(&spec.patterns).map(start).collect();
-    for i in 0..spec.n {
+    let iterations = match &spec.range {
+        Some(range) => range.iterations(spec.n, |k| args[k].first().copied().unwrap_or(0.0)),
+        None => 0..spec.n,
+    };
+    for i in iterations {
         let mut inputs = states;
         for (mode, arg) in spec.args.iter().zip(args) {
             inputs.push(match mode {
@@ -223,6 +227,7 @@ mod tests {
             args: vec![ArgMode::Window(window.clone()), ArgMode::Iteration { base: 1, step: 2 }],
             results: vec![ResultMode::Window(window), ResultMode::Reduce(Reduction::Sum)],
             patterns: vec![Pattern::dense(3, 1), Pattern::scalar()],
+            range: None,
         };
         let f = function(&[Pattern::dense(3, 1)], |g, a| {
             let start = g.constant(10.0);

@@ -28,11 +28,49 @@ pub fn expand(
     nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
 ) -> (Graph, Vec<NodeId>) {
     let mut expansion = Expansion { to: Graph::new(), nested };
+    expansion.to.set_folds_real(true);
     let values = expansion.values(graph, outputs, None);
     let roots = outputs
         .iter()
         .zip(values)
         .map(|(&o, value)| expansion.whole(&value, graph.pattern(o)))
+        .collect();
+    (expansion.to, roots)
+}
+
+/// Copies `outputs` of `graph` into a new graph as they are, except for what `nested` gives to
+/// stand for called functions.
+pub fn copy_nested(
+    graph: &Graph,
+    outputs: &[NodeId],
+    nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
+) -> (Graph, Vec<NodeId>) {
+    let mut expansion = Expansion { to: Graph::new(), nested };
+    let mut copies = vec![NodeId(0); graph.len()];
+    let mut results: FxHashMap<NodeId, Vec<NodeId>> = FxHashMap::default();
+    for id in visit::reachable(graph, outputs) {
+        let args: Vec<NodeId> = graph.args(id).iter().map(|a| copies[a.index()]).collect();
+        copies[id.index()] = match graph.op(id) {
+            Op::Input => expansion.to.input(graph.number(id), graph.pattern(id).clone()),
+            Op::Call | Op::Loop | Op::Cond => {
+                let args: Vec<NodeId> = args
+                    .iter()
+                    .zip(graph.args(id))
+                    .map(|(&copy, &a)| expansion.to.project(copy, graph.pattern(a)))
+                    .collect();
+                results.insert(id, expansion.called(graph, id, &args));
+                continue;
+            }
+            Op::Result => match results.get(&graph.arg(id, 0)) {
+                Some(results) => results[graph.number(id)],
+                None => continue,
+            },
+            _ => visit::copy_node(graph, id, &mut expansion.to, &args),
+        };
+    }
+    let roots = outputs
+        .iter()
+        .map(|o| expansion.to.project(copies[o.index()], graph.pattern(*o)))
         .collect();
     (expansion.to, roots)
 }
@@ -220,22 +258,26 @@ impl Expansion<'_> {
             .zip(graph.args(id))
             .map(|(value, &a)| self.whole(value, graph.pattern(a)))
             .collect();
-        let results = match graph.payload(id) {
+        self.called(graph, id, &whole).into_iter().map(Value::of_whole).collect()
+    }
+
+    /// Results of a call, loop or conditional of simplified functions.
+    fn called(&mut self, graph: &Graph, id: NodeId, args: &[NodeId]) -> Vec<NodeId> {
+        match graph.payload(id) {
             Some(Payload::Call(f)) => {
                 let f = (self.nested)(f);
-                self.to.call(&f, &whole)
+                self.to.call(&f, args)
             }
             Some(Payload::Cond(then, otherwise)) => {
                 let (then, otherwise) = ((self.nested)(then), (self.nested)(otherwise));
-                self.to.cond(whole[0], &then, &otherwise, &whole[1..])
+                self.to.cond(args[0], &then, &otherwise, &args[1..])
             }
             Some(Payload::Loop(spec)) => {
                 let body = (self.nested)(&spec.body);
-                self.to.repeat(LoopSpec { body, ..(**spec).clone() }, &whole)
+                self.to.repeat(LoopSpec { body, ..(**spec).clone() }, args)
             }
             _ => Vec::new(),
-        };
-        results.into_iter().map(Value::of_whole).collect()
+        }
     }
 
     /// Nonzero `k` of a value as a scalar.

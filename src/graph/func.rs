@@ -202,6 +202,23 @@ impl Func {
         used
     }
 
+    /// Whether an evaluation may fail: a range is checked or an external function called, here or
+    /// in called functions and loop bodies.
+    pub fn may_fail(&self) -> bool {
+        const KEY: &str = "may fail";
+        if let Some(found) = self.derived.get::<bool>(KEY) {
+            return *found;
+        }
+        let checked = self.inputs.iter().any(|port| port.range.is_some());
+        let may_fail = checked
+            || self.graph().is_none_or(|(graph, outputs)| {
+                let order = visit::reachable(graph, outputs);
+                order.iter().any(|&id| graph.callees(id).any(|f| f.may_fail()))
+            });
+        self.derived.put(KEY.to_owned(), Arc::new(may_fail));
+        may_fail
+    }
+
     /// Number of nodes, called functions and loop bodies included.
     pub fn size(&self) -> usize {
         const KEY: &str = "size";

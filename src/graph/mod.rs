@@ -9,15 +9,18 @@ pub mod evaluate;
 mod expand;
 mod external;
 mod func;
+mod multiple;
 mod node;
+mod range;
 mod restore;
 pub mod visit;
 
 pub use arena::{Attr, Graph};
-pub use expand::expand;
+pub use expand::{copy_nested, expand};
 pub use external::{Callback, External};
 pub use func::{Body, Func, Memo, Source};
 pub use node::{
     ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,
     Window, window_fits,
 };
+pub use range::{Bound, IterationRange};

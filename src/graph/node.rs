@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::graph::Func;
+use crate::graph::{Func, IterationRange};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -132,6 +132,8 @@ pub struct LoopSpec {
     pub results: Vec<ResultMode>,
     /// Patterns of the results after the final states.
     pub patterns: Vec<Pattern>,
+    /// Which of the iterations run; all if absent. What windows do not write is zero.
+    pub range: Option<IterationRange>,
 }
 
 impl LoopSpec {

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::emit::{At, Emitter, MOST_VALUES};
-use super::ir::{AddrId, Base, CallInfo, Callee, CheckInfo, Inst, Kernel, Port};
+use super::ir::{AddrId, Affine, Base, CallInfo, Callee, CheckInfo, Inst, Kernel, Port, Val};
 use super::place::{Place, View};
+use super::polls;
 use crate::graph::{Body, External, Func, Graph, NodeId, Op, visit};
 
 /// Calls of functions with at most so many nodes are emitted in place.
@@ -36,6 +37,8 @@ pub struct Kernels {
 pub(super) struct Builder {
     pub emitter: Emitter,
     kernels: Kernels,
+    /// Values that are integers known from loop counters.
+    pub integers: FxHashMap<Val, Affine>,
 }
 
 /// One graph being emitted.
@@ -102,6 +105,7 @@ impl Builder {
             Body::Graph { graph, outputs } => self.outermost(graph, outputs, &inputs, &results),
             Body::External(external) => self.external(external, &inputs, &results),
         }
+        polls::place(&mut self.emitter.kernel);
         self.emitter.kernel
     }
 
@@ -240,7 +244,7 @@ impl Builder {
             Some(kernel) => kernel.clone(),
             None => {
                 let kernels = std::mem::take(&mut self.kernels);
-                let builder = Builder { emitter: Emitter::default(), kernels };
+                let builder = Builder { kernels, ..Builder::default() };
                 let (kernel, kernels) = builder.function_and_kernels(func);
                 self.kernels = kernels;
                 let kernel = Arc::new(kernel);
@@ -257,7 +261,7 @@ impl Builder {
 
     fn function_and_kernels(mut self, func: &Arc<Func>) -> (Kernel, Kernels) {
         let kernels = std::mem::take(&mut self.kernels);
-        let mut inner = Builder { emitter: Emitter::default(), kernels };
+        let mut inner = Builder { kernels, ..Builder::default() };
         std::mem::swap(&mut self.emitter, &mut inner.emitter);
         let port = |p: &crate::graph::Port| Port { name: p.name.to_string(), nnz: p.pattern.nnz() };
         inner.emitter.kernel.name = func.name.to_string();
@@ -276,6 +280,7 @@ impl Builder {
             })
             .collect();
         inner.inline(func, &inputs, &targets);
+        polls::place(&mut inner.emitter.kernel);
         (inner.emitter.kernel, inner.kernels)
     }
 
@@ -396,7 +401,7 @@ impl Builder {
     }
 
     /// SSA values of all nonzeros of a short value.
-    pub(super) fn values(&mut self, place: &Place, len: usize) -> Vec<super::ir::Val> {
+    pub(super) fn values(&mut self, place: &Place, len: usize) -> Vec<Val> {
         debug_assert!(len <= MOST_VALUES || matches!(place, Place::Values(_)));
         (0..len).map(|k| self.emitter.read(place, &At::constant(k))).collect()
     }

@@ -148,7 +148,7 @@ fn count_one(kernel: &Kernel, of_callee: impl Fn(&Arc<Kernel>) -> OpCounts) -> O
 /// How often the body of the innermost open loop runs in one evaluation.
 ///
 /// Loops whose counters and trips do not meet in a [`Trip::Rest`] multiply; the others are
-/// enumerated, or bounded by their limits when that would take too long.
+/// enumerated, or sampled when that would take too long.
 fn body_runs(kernel: &Kernel, open: &[LoopId]) -> u64 {
     let trip = |id: LoopId| &kernel.loops[id as usize].trip;
     let is_read = |id: LoopId| {
@@ -173,7 +173,8 @@ fn body_runs(kernel: &Kernel, open: &[LoopId]) -> u64 {
             }
         }
     }
-    product.saturating_mul(enumerate(kernel, &entangled).unwrap_or(bound))
+    let runs = enumerate(kernel, &entangled).or_else(|| sample(kernel, &entangled));
+    product.saturating_mul(runs.unwrap_or(bound))
 }
 
 /// Sum of the last loop's trips over all iterations of the ones around it.
@@ -208,6 +209,37 @@ fn enumerate(kernel: &Kernel, loops: &[LoopId]) -> Option<u64> {
             }
         }
     }
+}
+
+/// [`enumerate`] with only some iterations of long loops, at equal distances. None for too many
+/// loops. Where trips are affine in the counters, what is left out is what cancels out.
+fn sample(kernel: &Kernel, loops: &[LoopId]) -> Option<u64> {
+    const MOST_LOOPS: usize = 6;
+    const MOST_POINTS: f64 = 1e6;
+    let (&last, outer) = loops.split_last()?;
+    if outer.len() >= MOST_LOOPS {
+        return None;
+    }
+    let n_samples = MOST_POINTS.powf(1.0 / outer.len().max(1) as f64) as u64;
+    // Counters of the outer loops so far, and how many iterations they stand for.
+    let mut points = vec![(vec![0u64; kernel.loops.len()], 1.0f64)];
+    for &id in outer {
+        let mut inner = Vec::with_capacity(points.len());
+        for (counters, weight) in points {
+            let trip = trip_count(kernel, id, &counters);
+            let n = trip.min(n_samples);
+            for k in 0..n {
+                let mut counters = counters.clone();
+                counters[id as usize] =
+                    (u128::from(2 * k + 1) * u128::from(trip) / u128::from(2 * n)) as u64;
+                inner.push((counters, weight * trip as f64 / n as f64));
+            }
+        }
+        points = inner;
+    }
+    let sum =
+        points.iter().map(|(counters, weight)| weight * trip_count(kernel, last, counters) as f64);
+    Some(sum.sum::<f64>().round() as u64)
 }
 
 fn trip_count(kernel: &Kernel, id: LoopId, counters: &[u64]) -> u64 {

@@ -192,7 +192,12 @@ impl Emitter {
     }
 
     /// Begins a loop; its number names the counter.
-    pub fn begin_loop(&mut self, trip: Trip, poll: bool, init: &[Val]) -> (LoopId, Vec<Val>) {
+    pub fn begin_loop(&mut self, trip: Trip, init: &[Val]) -> (LoopId, Vec<Val>) {
+        self.begin_counted(trip, Affine::default(), init)
+    }
+
+    /// [`Emitter::begin_loop`] where messages count from `first`.
+    pub fn begin_counted(&mut self, trip: Trip, first: Affine, init: &[Val]) -> (LoopId, Vec<Val>) {
         let id = self.kernel.loops.len() as LoopId;
         let mut carried = Vec::with_capacity(init.len());
         for &init in init {
@@ -200,7 +205,7 @@ impl Emitter {
             carried.push(Carried { dst, init, next: dst });
         }
         let values = carried.iter().map(|c| c.dst).collect();
-        self.kernel.loops.push(LoopInfo { trip, carried, poll });
+        self.kernel.loops.push(LoopInfo { trip, carried, poll: 0, first });
         self.kernel.insts.push(Inst::Loop { id });
         self.open.push(id);
         (id, values)
@@ -217,7 +222,7 @@ impl Emitter {
 
     /// A loop of `n` iterations around `body`.
     pub fn for_each(&mut self, n: usize, body: impl FnOnce(&mut Emitter, LoopId)) {
-        let (id, _) = self.begin_loop(Trip::Const(n as u64), false, &[]);
+        let (id, _) = self.begin_loop(Trip::Const(n as u64), &[]);
         body(self, id);
         self.end_loop(id, &[]);
     }

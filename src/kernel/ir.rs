@@ -46,6 +46,8 @@ pub struct Kernel {
     pub n_values: u32,
     /// Length of the work memory, callees included.
     pub work_len: usize,
+    /// About how many operations one run executes at most.
+    pub cost: u64,
 }
 
 /// One argument or result of a kernel.
@@ -161,8 +163,11 @@ pub struct LoopInfo {
     pub trip: Trip,
     /// Values carried from one iteration to the next.
     pub carried: Vec<Carried>,
-    /// The engine polls the cancel flag once an iteration.
-    pub poll: bool,
+    /// The engine polls the cancel flag at the end of every iteration whose counter is a multiple
+    /// of this power of two; 0 for never.
+    pub poll: u64,
+    /// The number of the iteration in messages when the counter is 0.
+    pub first: Affine,
 }
 
 /// The number of iterations.

@@ -2,8 +2,9 @@
 
 use super::build::{Builder, Frame};
 use super::emit::{At, MOST_VALUES};
-use super::ir::{Affine, Trip, Val};
-use super::place::{Place, View};
+use super::ir::{Affine, Val};
+use super::place::{Place, View, add_scaled};
+use super::range::Iterations;
 use super::reduce;
 use crate::graph::{ArgMode, LoopSpec, NodeId, Reduction, ResultMode, Window};
 
@@ -11,9 +12,6 @@ use crate::graph::{ArgMode, LoopSpec, NodeId, Reduction, ResultMode, Window};
 /// are written out.
 const UNROLL_TRIPS: u64 = 8;
 const UNROLL_NODES: usize = 64;
-
-/// Loops at least so long poll the cancel flag.
-const POLL_TRIPS: u64 = 1 << 16;
 
 /// A result of a loop that windows write.
 struct Written {
@@ -48,7 +46,7 @@ impl Builder {
                 ResultMode::Window(window) => {
                     let view = self.emitter.allocate(pattern.nnz());
                     let once = window.is_partition(spec.n, pattern.nnz());
-                    if !once {
+                    if !once || spec.range.is_some() {
                         self.emitter.fill(&view, 0.0);
                     }
                     Some(Written { view, window: window.clone(), once })
@@ -56,14 +54,19 @@ impl Builder {
                 ResultMode::Reduce(_) => None,
             })
             .collect();
-        let short = spec.n <= UNROLL_TRIPS
-            && spec.body.size().saturating_mul(spec.n as usize) <= UNROLL_NODES;
-        let (states, reduced) = if short {
-            self.unrolled(&spec, &args, &windows)
+        let iterations = self.iterations(&spec, &args);
+        let short = iterations.constant().filter(|numbers| {
+            let n = numbers.end.saturating_sub(numbers.start);
+            // Failures name the iteration.
+            let is_small = n <= UNROLL_TRIPS && !spec.body.may_fail();
+            is_small && spec.body.size().saturating_mul(n as usize) <= UNROLL_NODES
+        });
+        let (states, reduced) = if let Some(numbers) = short {
+            self.unrolled(&spec, &args, &windows, numbers)
         } else if spec.n_states == 0 {
-            (Vec::new(), self.map(&spec, &args, &windows))
+            (Vec::new(), self.map(&spec, &args, &windows, &iterations))
         } else {
-            self.fold(&spec, &args, &windows)
+            self.fold(&spec, &args, &windows, &iterations)
         };
         let mut reduced = reduced.into_iter();
         let mut results = states;
@@ -87,22 +90,11 @@ impl Builder {
         for (k, (mode, place)) in spec.args.iter().zip(&args[spec.n_states..]).enumerate() {
             inputs.push(match (mode, place) {
                 (ArgMode::Iteration { base, step }, _) => {
-                    let mut value: Option<Val> = None;
-                    for &(counter, stride) in &iteration.terms {
-                        let first =
-                            if value.is_none() { base + step * iteration.offset } else { 0 };
-                        let part =
-                            self.emitter.counter(counter, first as f64, (step * stride) as f64);
-                        value = Some(match value {
-                            Some(v) => {
-                                self.emitter.apply(crate::ops::scalar::ScalarOp::Add, &[v, part])
-                            }
-                            None => part,
-                        });
-                    }
-                    match value {
+                    let mut number = Affine { offset: *base, terms: Vec::new() };
+                    add_scaled(&mut number, iteration, *step);
+                    match self.integer(&number) {
                         Some(v) => Place::Values([v].into()),
-                        None => Place::Uniform((base + step * iteration.offset) as f64),
+                        None => Place::Uniform(number.offset as f64),
                     }
                 }
                 (ArgMode::Window(window), Place::View(view)) => {
@@ -179,12 +171,13 @@ impl Builder {
         spec: &LoopSpec,
         args: &[Place],
         windows: &[Option<Written>],
+        numbers: std::ops::Range<u64>,
     ) -> (Vec<Place>, Vec<Place>) {
         let mut states = args[..spec.n_states].to_vec();
         let reductions = reductions(spec);
         let mut terms: Vec<Vec<Vec<Val>>> =
             reductions.iter().map(|&(_, _, n)| vec![Vec::new(); n]).collect();
-        for i in 0..spec.n {
+        for i in numbers {
             let iteration = Affine { offset: i as i64, terms: Vec::new() };
             let mut inputs = states.clone();
             inputs.extend(self.iteration_inputs(spec, args, &iteration));
@@ -203,7 +196,10 @@ impl Builder {
             .iter()
             .zip(&reductions)
             .map(|(terms, &(_, reduction, _))| {
-                let join = |t: &Vec<Val>| reduce::tree(&mut self.emitter, reduction, t);
+                let join = |t: &Vec<Val>| match spec.n_states {
+                    0 => reduce::tree(&mut self.emitter, reduction, t),
+                    _ => reduce::chain(&mut self.emitter, reduction, t),
+                };
                 Place::Values(terms.iter().map(join).collect())
             })
             .collect();
@@ -211,21 +207,29 @@ impl Builder {
     }
 
     /// A loop without state; gives the reduced results.
-    fn map(&mut self, spec: &LoopSpec, args: &[Place], windows: &[Option<Written>]) -> Vec<Place> {
+    fn map(
+        &mut self,
+        spec: &LoopSpec,
+        args: &[Place],
+        windows: &[Option<Written>],
+        iterations: &Iterations,
+    ) -> Vec<Place> {
         let reductions = reductions(spec);
         if reductions.is_empty() {
-            let poll = spec.n >= POLL_TRIPS || spec.body.size() > UNROLL_NODES;
-            let (counter, _) = self.emitter.begin_loop(Trip::Const(spec.n), poll, &[]);
-            let iteration = At::counter(counter).0;
-            let inputs = self.iteration_inputs(spec, args, &iteration);
-            let targets = self.targets(spec, windows, &iteration);
-            let places = self.body(&spec.body, &inputs, &targets);
-            self.add_windows(spec, windows, &places, &iteration);
+            let first = iterations.number(&Affine::default());
+            let (counter, _) = self.emitter.begin_counted(iterations.trip(), first, &[]);
+            self.iteration(iterations, &At::counter(counter).0, &[], |b, iteration| {
+                let inputs = b.iteration_inputs(spec, args, iteration);
+                let targets = b.targets(spec, windows, iteration);
+                let places = b.body(&spec.body, &inputs, &targets);
+                b.add_windows(spec, windows, &places, iteration);
+                Vec::new()
+            });
             self.emitter.end_loop(counter, &[]);
             return Vec::new();
         }
         let wanted: Vec<(Reduction, usize)> = reductions.iter().map(|r| (r.1, r.2)).collect();
-        reduce::blocked_into(self, &wanted, spec.n, |b, iteration, lanes| {
+        reduce::blocked_into(self, &wanted, iterations, |b, iteration, lanes| {
             let inputs = b.iteration_inputs(spec, args, iteration);
             let targets = b.targets(spec, windows, iteration);
             let places = b.body(&spec.body, &inputs, &targets);
@@ -243,6 +247,7 @@ impl Builder {
         spec: &LoopSpec,
         args: &[Place],
         windows: &[Option<Written>],
+        iterations: &Iterations,
     ) -> (Vec<Place>, Vec<Place>) {
         let reductions = reductions(spec);
         let state_len = |k: usize| spec.body.inputs[k].pattern.nnz();
@@ -262,7 +267,7 @@ impl Builder {
         }
         let mut sums: Vec<Option<View>> = Vec::new();
         for &(_, reduction, n) in &reductions {
-            let identity = reduction.identity();
+            let identity = reduce::beginning(reduction, iterations);
             if n <= MOST_VALUES {
                 let identity = self.emitter.constant(identity);
                 init.extend(std::iter::repeat_n(identity, n));
@@ -273,8 +278,8 @@ impl Builder {
                 sums.push(Some(view));
             }
         }
-        let (counter, carried) = self.emitter.begin_loop(Trip::Const(spec.n), true, &init);
-        let iteration = At::counter(counter).0;
+        let first = iterations.number(&Affine::default());
+        let (counter, carried) = self.emitter.begin_counted(iterations.trip(), first, &init);
         let mut rest = carried.iter().copied();
         let states: Vec<Place> = memory
             .iter()
@@ -285,35 +290,39 @@ impl Builder {
             })
             .collect();
         let running: Vec<Val> = rest.collect();
-        let mut inputs = states.clone();
-        inputs.extend(self.iteration_inputs(spec, args, &iteration));
-        let mut targets = self.targets(spec, windows, &iteration);
-        for (target, memory) in targets.iter_mut().zip(&memory) {
-            *target = memory.as_ref().map(|(_, next)| next.clone());
-        }
-        let places = self.body(&spec.body, &inputs, &targets);
-        self.add_windows(spec, windows, &places, &iteration);
-        let mut next: Vec<Val> = Vec::new();
-        for (k, memory) in memory.iter().enumerate() {
-            if memory.is_none() {
-                next.extend(self.values(&places[k], state_len(k)));
+        let number = At::counter(counter).0;
+        let next = self.iteration(iterations, &number, &carried, |b, iteration| {
+            let mut inputs = states.clone();
+            inputs.extend(b.iteration_inputs(spec, args, iteration));
+            let mut targets = b.targets(spec, windows, iteration);
+            for (target, memory) in targets.iter_mut().zip(&memory) {
+                *target = memory.as_ref().map(|(_, next)| next.clone());
             }
-        }
-        let mut running = running.into_iter();
-        for (&(r, reduction, n), sum) in reductions.iter().zip(&sums) {
-            let place = &places[spec.n_states + r];
-            match sum {
-                Some(view) => self.accumulate_all(reduction, place, view, n),
-                None => {
-                    for (v, before) in self.values(place, n).into_iter().zip(running.by_ref()) {
-                        next.push(self.emitter.apply(reduction.op(), &[before, v]));
+            let places = b.body(&spec.body, &inputs, &targets);
+            b.add_windows(spec, windows, &places, iteration);
+            let mut next: Vec<Val> = Vec::new();
+            for (k, memory) in memory.iter().enumerate() {
+                if memory.is_none() {
+                    next.extend(b.values(&places[k], state_len(k)));
+                }
+            }
+            let mut running = running.into_iter();
+            for (&(r, reduction, n), sum) in reductions.iter().zip(&sums) {
+                let place = &places[spec.n_states + r];
+                match sum {
+                    Some(view) => b.accumulate_all(reduction, place, view, n),
+                    None => {
+                        for (v, before) in b.values(place, n).into_iter().zip(running.by_ref()) {
+                            next.push(b.emitter.apply(reduction.op(), &[before, v]));
+                        }
                     }
                 }
             }
-        }
-        for (now, next) in memory.iter().flatten() {
-            self.emitter.copy(&Place::view(next.clone()), now);
-        }
+            for (now, next) in memory.iter().flatten() {
+                b.emitter.copy(&Place::view(next.clone()), now);
+            }
+            next
+        });
         self.emitter.end_loop(counter, &next);
         let n_state_values: usize =
             (0..spec.n_states).filter(|&k| memory[k].is_none()).map(state_len).sum();

@@ -8,7 +8,9 @@ pub mod ir;
 mod loops;
 mod nodes;
 mod place;
+mod polls;
 pub mod print;
+mod range;
 mod reduce;
 pub mod verify;
 

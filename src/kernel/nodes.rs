@@ -123,7 +123,7 @@ impl Builder {
         let group = self.fused(frame, id);
         let n = frame.graph.nnz(id);
         let target = self.target(frame, id);
-        let (counter, _) = self.emitter.begin_loop(super::ir::Trip::Const(n as u64), false, &[]);
+        let (counter, _) = self.emitter.begin_loop(super::ir::Trip::Const(n as u64), &[]);
         let v = self.fused_value(frame, &group, &At::counter(counter));
         self.emitter.store(&target, &At::counter(counter), v);
         self.emitter.end_loop(counter, &[]);
@@ -252,9 +252,9 @@ impl Builder {
         let e = &mut self.emitter;
         let zero = e.constant(0.0);
         let trip = |n: usize| super::ir::Trip::Const(n as u64);
-        let (j, _) = e.begin_loop(trip(n_cols), n_rows * n_inner > 1 << 16, &[]);
-        let (i, _) = e.begin_loop(trip(n_rows), false, &[]);
-        let (l, sum) = e.begin_loop(trip(n_inner), false, &[zero]);
+        let (j, _) = e.begin_loop(trip(n_cols), &[]);
+        let (i, _) = e.begin_loop(trip(n_rows), &[]);
+        let (l, sum) = e.begin_loop(trip(n_inner), &[zero]);
         let at = |view: &View, terms: &[(u32, usize)]| {
             let mut view = view.clone();
             for &(counter, stride) in terms {

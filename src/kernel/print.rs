@@ -118,7 +118,11 @@ impl Kernel {
                 write!(f, "v{dst} = v{init} then v{next}")
             })?;
         }
-        write!(f, "{} {{", if info.poll { " poll" } else { "" })
+        match info.poll {
+            0 => write!(f, " {{"),
+            1 => write!(f, " poll {{"),
+            poll => write!(f, " poll {poll} {{"),
+        }
     }
 
     fn write_addr(&self, f: &mut Formatter<'_>, addr: AddrId) -> fmt::Result {

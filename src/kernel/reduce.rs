@@ -6,17 +6,42 @@ use super::build::Builder;
 use super::emit::{At, Emitter, MOST_VALUES};
 use super::ir::{Affine, Trip, Val};
 use super::place::{Place, View};
+use super::range::Iterations;
 use crate::graph::Reduction;
 use crate::sparsity::IndexMap;
 
 const LANES: u64 = 8;
 const BLOCK: u64 = 4_096;
 
-/// The reduction of a few values as a balanced tree.
+/// What the partial results of a reduction begin with: a number that changes none, not even the
+/// sign of a zero.
+/// Where no iteration may run, a sum begins with the 0 that it then is.
+pub(super) fn beginning(reduction: Reduction, iterations: &Iterations) -> f64 {
+    match (reduction, iterations) {
+        (Reduction::Sum, Iterations::All(1..)) => -0.0,
+        _ => reduction.identity(),
+    }
+}
+
+/// The reduction of a few values one after the other.
+pub(super) fn chain(e: &mut Emitter, reduction: Reduction, values: &[Val]) -> Val {
+    match values.split_first() {
+        Some((&first, rest)) => {
+            rest.iter().fold(first, |all, &v| e.apply(reduction.op(), &[all, v]))
+        }
+        None => e.constant(reduction.identity()),
+    }
+}
+
+/// The reduction of a few values, in the order of [`blocked`].
 pub fn tree(e: &mut Emitter, reduction: Reduction, values: &[Val]) -> Val {
-    let mut level = values.to_vec();
-    if level.is_empty() {
+    if values.is_empty() {
         return e.constant(reduction.identity());
+    }
+    let mut level: Vec<Val> = values[..values.len().min(LANES as usize)].to_vec();
+    for (k, &v) in values.iter().enumerate().skip(level.len()) {
+        let lane = k % level.len();
+        level[lane] = e.apply(reduction.op(), &[level[lane], v]);
     }
     while level.len() > 1 {
         level = level
@@ -38,7 +63,7 @@ pub(super) fn blocked(
     n: u64,
     body: impl FnOnce(&mut Builder, &Affine) -> Vec<Vec<Val>>,
 ) -> Vec<Place> {
-    blocked_into(b, wanted, n, |b, iteration, lanes| {
+    blocked_into(b, wanted, &Iterations::All(n), |b, iteration, lanes| {
         for ((values, lane), &(reduction, _)) in body(b, iteration).iter().zip(lanes).zip(wanted) {
             for (k, &v) in values.iter().enumerate() {
                 accumulate(&mut b.emitter, reduction, lane, &At::constant(k), v);
@@ -51,9 +76,10 @@ pub(super) fn blocked(
 pub(super) fn blocked_into(
     b: &mut Builder,
     wanted: &[(Reduction, usize)],
-    n: u64,
+    iterations: &Iterations,
     body: impl FnOnce(&mut Builder, &Affine, &[View]),
 ) -> Vec<Place> {
+    let n = iterations.most();
     let n_blocks = n.div_ceil(BLOCK).max(1);
     let n_lanes = n.clamp(1, LANES);
     let partial: Vec<View> =
@@ -62,26 +88,32 @@ pub(super) fn blocked_into(
         wanted.iter().map(|w| b.emitter.allocate(w.1 * n_blocks as usize)).collect();
 
     let trip = Trip::Const(n_blocks);
-    let (block, _) = b.emitter.begin_loop(trip, true, &[]);
+    let (block, _) = b.emitter.begin_loop(trip, &[]);
     for (&(reduction, _), partial) in wanted.iter().zip(&partial) {
-        b.emitter.fill(partial, reduction.identity());
+        b.emitter.fill(partial, beginning(reduction, iterations));
     }
     let groups = Trip::Rest {
         limit: BLOCK / LANES,
         total: n.div_ceil(LANES),
         used: terms(&[(block, (BLOCK / LANES) as i64)]),
     };
-    let (group, _) = b.emitter.begin_loop(groups, false, &[]);
+    let (group, _) = b.emitter.begin_loop(groups, &[]);
     let start = [(block, BLOCK as i64), (group, LANES as i64)];
-    let lanes = Trip::Rest { limit: LANES, total: n, used: terms(&start) };
-    let (lane, _) = b.emitter.begin_loop(lanes, false, &[]);
-    let iteration = terms(&[start[0], start[1], (lane, 1)]);
+    let mut used = iterations.missing();
+    used.terms.extend(start);
+    let trip = Trip::Rest { limit: LANES, total: n, used };
+    let first = iterations.number(&terms(&start));
+    let (lane, _) = b.emitter.begin_counted(trip, first, &[]);
+    let counted = terms(&[start[0], start[1], (lane, 1)]);
     let onto: Vec<View> = partial
         .iter()
         .zip(wanted)
         .map(|(partial, &(_, len))| shifted(partial, len, &[(lane, len as i64)]))
         .collect();
-    body(b, &iteration, &onto);
+    b.iteration(iterations, &counted, &[], |b, iteration| {
+        body(b, iteration, &onto);
+        Vec::new()
+    });
     b.emitter.end_loop(lane, &[]);
     b.emitter.end_loop(group, &[]);
     for ((&(reduction, len), partial), blocks) in wanted.iter().zip(&partial).zip(&blocks) {
@@ -129,7 +161,7 @@ fn join_blocks(e: &mut Emitter, reduction: Reduction, blocks: &View, len: usize,
     let mut width = n;
     while width > 1 {
         let half = width / 2;
-        let (pair, _) = e.begin_loop(Trip::Const(half), false, &[]);
+        let (pair, _) = e.begin_loop(Trip::Const(half), &[]);
         let left = shifted(blocks, len, &[(pair, 2 * len as i64)]);
         let mut right = left.clone();
         right.index.offset += len as i64;

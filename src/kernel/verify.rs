@@ -163,6 +163,10 @@ impl Verifier<'_> {
         if std::mem::replace(&mut self.begun[id as usize], true) {
             return Err(format!("loop {id} begins twice"));
         }
+        if info.poll != 0 && !info.poll.is_power_of_two() {
+            return Err(format!("loop {id} polls every {} iterations", info.poll));
+        }
+        self.terms_open(&info.first)?;
         info.carried.iter().try_for_each(|one| self.read(one.init))?;
         info.carried.iter().try_for_each(|one| self.define(one.dst))?;
         let trip = match &info.trip {

@@ -26,6 +26,14 @@ impl Lowerer<'_> {
             self.expr_of_kind(id)
         };
         self.level -= 1;
+        if let Some(error) = self.graph().take_oversized() {
+            let span = self.frame().ast.span(id);
+            self.report(
+                Diagnostic::new(Code::TooLarge, span, "this value is too large")
+                    .label(error.to_string()),
+            );
+            return Value::Error;
+        }
         value
     }
 

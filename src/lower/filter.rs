@@ -257,7 +257,7 @@ impl<'a> Lowerer<'a> {
         if of_range.iter().any(|of| !of.is_empty()) {
             return self.moving_stage(&found, variables, iteration, terms, span);
         }
-        let (lo, n) = self.iterations(iteration)?;
+        let (lo, n) = self.constant_iterations(iteration)?;
         // Never the counter of a loop: it is replaced before a frame is asked for.
         let counter = Counter { id: self.n_counters, frame: usize::MAX, n };
         self.n_counters += 1;
@@ -575,6 +575,6 @@ impl<'a> Lowerer<'a> {
         let frame = self.pop_frame();
         let (counter, node) = (opened?, node?);
         let is_scalar = frame.graph.shape(node) == (1, 1);
-        self.close_comprehension(frame, node, is_scalar, reduction, counter, span)
+        self.close_comprehension(frame, node, is_scalar, reduction, counter, None, span)
     }
 }

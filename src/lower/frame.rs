@@ -290,13 +290,14 @@ impl<'a> Lowerer<'a> {
 
     /// Part of a node of the current frame, at places known at compile time.
     pub fn static_slice(&mut self, whole: NodeId, slice: &Slice, span: Span) -> Option<NodeId> {
-        let pattern = self.graph().pattern(whole).clone();
-        if slice.exact || pattern.is_dense() {
-            let (part, map) = sub_pattern(&pattern, slice);
+        if slice.exact {
+            let (part, map) = sub_pattern(self.graph().pattern(whole), slice);
             return Some(self.graph().gather(whole, map, part));
         }
         let whole = self.in_full(whole, span)?;
-        let map = shifted(&slice.map, slice.offset.base);
+        let base = slice.offset.base;
+        let (whole, before) = self.padded(whole, &slice.map, (base, base), span)?;
+        let map = shifted(&slice.map, base + before);
         Some(self.graph().gather(whole, map, Pattern::dense(slice.shape.0, slice.shape.1)))
     }
 
@@ -315,6 +316,38 @@ impl<'a> Lowerer<'a> {
             return None;
         }
         Some(self.graph().densify(node))
+    }
+
+    /// A dense value with zeros before and behind it, so that slices of it that begin within
+    /// `extent` exist; also how many come before. Iterations that do not run, and branches that
+    /// are not taken, may reach out of range.
+    fn padded(
+        &mut self,
+        whole: NodeId,
+        map: &IndexMap,
+        extent: (i64, i64),
+        span: Span,
+    ) -> Option<(NodeId, i64)> {
+        let n = self.graph().nnz(whole);
+        let (least, largest) = map.extent().unwrap_or((0, 0));
+        let before = extent.0.checked_add(least)?.checked_neg()?.max(0);
+        let end = extent.1.checked_add(largest)?.checked_add(1)?;
+        let behind = end.checked_sub(n as i64)?.max(0);
+        if before == 0 && behind == 0 {
+            return Some((whole, 0));
+        }
+        let total = (n as i64).checked_add(before)?.checked_add(behind)?;
+        if total > MAX_DENSIFIED as i64 {
+            self.report(
+                Diagnostic::new(Code::TooLarge, span, "this index reaches too far out of range")
+                    .label(format!("over {total} entries; the limit is {MAX_DENSIFIED}"))
+                    .help("what iterations and branches that do not run would read counts too"),
+            );
+            return None;
+        }
+        let map = IndexMap::range(before as usize, n);
+        let pattern = Pattern::dense(total as usize, 1);
+        Some((self.graph().scatter(whole, map, pattern), before))
     }
 
     /// Entries of a node of the current frame at places that depend on counters the node is not
@@ -353,6 +386,17 @@ impl<'a> Lowerer<'a> {
         let stacked = graph.concat(&parts);
         let (n_rows, n_cols) = slice.shape;
         Some(graph.gather(stacked, IndexMap::identity(n_parts), Pattern::dense(n_rows, n_cols)))
+    }
+
+    /// A multiple of one counter, or a table over it, as an input of the current frame.
+    pub fn captured_int(&mut self, int: &Int) -> Option<NodeId> {
+        match &int.parts[..] {
+            [(counter, Part::Linear(step))] => {
+                let source = Source::Counter { counter: *counter, base: int.base, step: *step };
+                Some(self.frame().capture(source, Pattern::scalar(), Span::default()))
+            }
+            _ => self.int_node(int, Span::default()),
+        }
     }
 
     /// A compile-time integer as a value of the current frame.
@@ -497,10 +541,14 @@ impl<'a> Lowerer<'a> {
                 return Some((visited, ArgMode::Window(Window::stacked(slice.map.len()))));
             }
             let whole = self.in_full(whole, span)?;
+            let (least, largest) = part.extent(counter.n)?;
+            let extent = (rest.base.checked_add(least)?, rest.base.checked_add(largest)?);
+            let (whole, before) = self.padded(whole, &slice.map, extent, span)?;
+            let base = rest.base + before;
             let origin = match part {
-                Part::Linear(step) => Origin::Affine { base: rest.base, step: *step },
+                Part::Linear(step) => Origin::Affine { base, step: *step },
                 Part::Table(table) => {
-                    Origin::Table(table.iter().map(|v| (rest.base + v) as u32).collect())
+                    Origin::Table(table.iter().map(|v| (base + v) as u32).collect())
                 }
             };
             return Some((whole, ArgMode::Window(Window { origin, map: slice.map.clone() })));

@@ -175,11 +175,13 @@ impl<'a> Lowerer<'a> {
         (self.base, self.nesting) = (self.frames.len() + 1, 0);
         self.functions[id].state = State::Open;
         self.ends.push(None);
+        let facts = std::mem::take(&mut self.facts);
         let lowered = match self.functions[id].declaration {
             Declaration::Fn(f) => self.lower_fn(id, f),
             Declaration::Extern(f) => self.lower_extern(id, f),
         };
         self.ends.pop();
+        self.facts = facts;
         let lowered = lowered.and_then(|lowered| self.with_jvp(id, lowered));
         (self.base, self.nesting) = outer;
         self.functions[id].state = match &lowered {

@@ -151,6 +151,9 @@ impl Lowerer<'_> {
             return self.moving_entries(target, &places, shape, span);
         }
         let Some(slice) = self.slice(&places, shape, span) else { return Value::Error };
+        if self.is_unreachable() {
+            return Value::Node(self.graph().zero(slice.shape.0, slice.shape.1));
+        }
         self.part_of(target, slice, span).map_or(Value::Error, Value::Node)
     }
 
@@ -534,10 +537,13 @@ impl Lowerer<'_> {
         if first.is_vacuous() {
             return Some(run);
         }
-        let (least, largest) = first.extent()?;
+        let (least, largest) = self.extent(&first)?;
         let last = largest.checked_add(count - 1)?;
         let fits = least >= 0 && last < n as i64;
         if fits || (count == 0 && least >= 0 && largest <= n as i64) {
+            return Some(run);
+        }
+        if self.is_unreachable() {
             return Some(run);
         }
         let wrong = if least < 0 { least } else { last };
@@ -669,6 +675,9 @@ impl Lowerer<'_> {
             self.report_not_there(span, "a range whose length changes with an iteration number");
             return None;
         };
+        if length < 0 && self.is_unreachable() {
+            return Some(0);
+        }
         if length < 0 {
             self.report(
                 Diagnostic::new(Code::EmptyRange, span, "this range runs backwards")

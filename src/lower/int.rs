@@ -49,7 +49,7 @@ impl Part {
     }
 
     /// Least and largest value over `n` iterations, of which there is at least one.
-    fn extent(&self, n: u64) -> Option<(i64, i64)> {
+    pub fn extent(&self, n: u64) -> Option<(i64, i64)> {
         match self {
             Part::Linear(_) => {
                 let (first, last) = (0, self.at(n.checked_sub(1)?)?);

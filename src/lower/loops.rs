@@ -1,21 +1,21 @@
-//! Comprehensions, `fold` and `scan`: each is one loop node, whatever its number of iterations.
+//! Comprehensions: each is one loop node, whatever its number of iterations.
 
 use std::sync::Arc;
 
 use super::frame::{Frame, FrameKind};
 use super::int::{Counter, Int};
-use super::misfit::shape_text;
+use super::iterations::Iterations;
 use super::{Bound, Lowerer, Value, derivative};
-use crate::graph::{Func, LoopSpec, NodeId, Port, Reduction, ResultMode, Window};
+use crate::graph::{
+    Func, IterationRange, LoopSpec, NodeId, Op, Port, Reduction, ResultMode, Window,
+};
+use crate::ops::matrix::{hcat, vcat};
 use crate::sparsity::Pattern;
-use crate::syntax::ast::{Clause, ExprId, Fold, Iteration, Name};
+use crate::syntax::ast::{Clause, ExprId, Iteration, Name};
 use crate::syntax::{Code, Diagnostic, Span};
 
 /// The most nonzeros of a sparse pattern that a comprehension may repeat.
 const MAX_REPEATED: u64 = 100_000_000;
-
-/// How often the pattern of a state may grow before it is taken as dense.
-const MAX_GROWTH: usize = 4;
 
 impl<'a> Lowerer<'a> {
     /// `sum(e for k in a..b)`, `[e for k in a..b]`
@@ -76,18 +76,92 @@ impl<'a> Lowerer<'a> {
             let node = self.expr_node(value)?;
             return Some((node, self.graph().shape(node) == (1, 1)));
         };
-        let (lo, n) = self.iterations(iteration)?;
+        let iterations = self.iterations(iteration)?;
+        if reduction.is_none() && self.refuse_changing(&iterations, "this comprehension") {
+            return None;
+        }
+        let pieces = match reduction {
+            // Of an extreme all ties have equal shares, also those on both sides of a cut.
+            Some(Reduction::Max | Reduction::Min) => Vec::new(),
+            _ => self.pieces(iteration, &iterations, &[value], reduction.is_none()),
+        };
+        self.n_pieces *= pieces.len().max(1);
+        let mut parts = Vec::with_capacity(pieces.len());
+        for piece in &pieces {
+            match self.nest_piece(iteration, piece, inner, value, reduction, span) {
+                Some(part) => parts.push(part),
+                None => break,
+            }
+        }
+        self.n_pieces /= pieces.len().max(1);
+        if parts.len() < pieces.len() {
+            return None;
+        }
+        // Failures name the iteration of the loop as it is written.
+        if pieces.is_empty() || parts.iter().any(|&(node, _)| self.may_fail(node)) {
+            return self.nest_piece(iteration, &iterations, inner, value, reduction, span);
+        }
+        let is_scalar = parts[0].1;
+        let nodes: Vec<NodeId> = parts.into_iter().map(|part| part.0).collect();
+        Some((self.joined(&nodes, reduction, is_scalar), is_scalar))
+    }
+
+    /// Whether the loop that gives a node may fail.
+    pub fn may_fail(&mut self, node: NodeId) -> bool {
+        let graph = self.graph();
+        graph.op(node) == Op::Result
+            && graph.loop_spec(graph.arg(node, 0)).is_some_and(|spec| spec.body.may_fail())
+    }
+
+    /// The value of a loop from those of the loops it was cut into.
+    pub fn joined(
+        &mut self,
+        parts: &[NodeId],
+        reduction: Option<Reduction>,
+        is_scalar: bool,
+    ) -> NodeId {
+        let graph = self.graph();
+        let mut rest = parts.iter().copied();
+        let first = rest.next();
+        match reduction {
+            Some(reduction) => rest
+                .fold(first, |all, part| all.map(|all| graph.binary(reduction.op(), all, part)))
+                .unwrap_or(NodeId(0)),
+            None if parts.len() == 1 => parts[0],
+            None if is_scalar => vcat(graph, parts),
+            None => hcat(graph, parts),
+        }
+    }
+
+    fn nest_piece(
+        &mut self,
+        iteration: &Iteration,
+        iterations: &Iterations,
+        inner: &[&Iteration],
+        value: ExprId,
+        reduction: Option<Reduction>,
+        span: Span,
+    ) -> Option<(NodeId, bool)> {
+        let n = iterations.n;
+        let n_facts = self.facts.len();
         let counter = self.open_loop(n, &[value]);
-        self.declare_counter(iteration, lo, counter);
+        let range = self.begin_iterations(iteration, iterations, counter);
         let body = self.nest(inner, value, reduction, span);
+        self.forget(n_facts);
         let frame = self.pop_frame();
-        let (node, is_scalar) = body?;
-        let node = self.close_comprehension(frame, node, is_scalar, reduction, counter, span)?;
+        let (range, (node, is_scalar)) = (range?, body?);
+        if reduction.is_some_and(|reduction| self.may_be_empty(iterations, reduction)) {
+            self.report_empty_extremum(reduction, "some of the ranges are empty", span);
+            return None;
+        }
+        let node =
+            self.close_comprehension(frame, node, is_scalar, reduction, counter, range, span)?;
         Some((node, is_scalar))
     }
 
     /// The loop of a body that has been lowered to `node` in `frame`; `is_scalar` says whether
     /// the innermost value is one.
+    #[allow(clippy::too_many_arguments)]
     pub fn close_comprehension(
         &mut self,
         frame: Frame<'a>,
@@ -95,6 +169,7 @@ impl<'a> Lowerer<'a> {
         is_scalar: bool,
         reduction: Option<Reduction>,
         counter: Counter,
+        range: Option<IterationRange>,
         span: Span,
     ) -> Option<NodeId> {
         let n = counter.n;
@@ -113,13 +188,13 @@ impl<'a> Lowerer<'a> {
         let spec = self.close_loop("loop", frame, &[], results, counter)?;
         let (body, modes, args) = spec;
         let (results, patterns) = (vec![mode], vec![pattern]);
-        let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns };
+        let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns, range };
         let results = self.graph().repeat(spec, &args);
         results.first().copied()
     }
 
-    /// First value and number of iterations.
-    pub fn iterations(&mut self, iteration: &Iteration) -> Option<(i64, u64)> {
+    /// First value and number of iterations of a loop whose range is constant.
+    pub fn constant_iterations(&mut self, iteration: &Iteration) -> Option<(i64, u64)> {
         let ast = self.frame().ast;
         let (lo, hi) = (self.int(iteration.range.lo), self.int(iteration.range.hi));
         let (lo, hi) = (lo?, hi?);
@@ -146,9 +221,24 @@ impl<'a> Lowerer<'a> {
         counter
     }
 
+    /// Declares the iteration number in the body of a loop over a constant range.
     pub fn declare_counter(&mut self, iteration: &Iteration, lo: i64, counter: Counter) {
         let id = self.declare(&iteration.index, Bound::Int(Int::counter(lo, counter)));
         self.bindings[id.0 as usize].used = true;
+    }
+
+    /// Declares the iteration number in the body of a loop, and captures what decides the range.
+    pub fn begin_iterations(
+        &mut self,
+        iteration: &Iteration,
+        iterations: &Iterations,
+        counter: Counter,
+    ) -> Option<Option<IterationRange>> {
+        let number = iterations.number(counter);
+        let id = self.declare(&iteration.index, number.map_or(Bound::Error, Bound::Int));
+        self.bindings[id.0 as usize].used = true;
+        self.assume_iterations(iterations, counter);
+        self.iteration_range(iterations)
     }
 
     /// Freezes the body of a loop and supplies its captures.
@@ -187,19 +277,18 @@ impl<'a> Lowerer<'a> {
             None => self.graph().zero(n_rows, 0),
             Some(Reduction::Sum) => self.graph().zero(n_rows, n_cols),
             Some(Reduction::Prod) => self.graph().fill(Pattern::dense(n_rows, n_cols), 1.0),
-            Some(reduction) => {
-                let name = reduction.name();
-                self.report(
-                    Diagnostic::new(
-                        Code::EmptyExtremum,
-                        span,
-                        format!("`{name}` over an empty range has no value"),
-                    )
-                    .label("no iterations"),
-                );
+            Some(_) if self.is_unreachable() => self.graph().zero(n_rows, n_cols),
+            Some(_) => {
+                self.report_empty_extremum(reduction, "no iterations", span);
                 return None;
             }
         })
+    }
+
+    fn report_empty_extremum(&mut self, reduction: Option<Reduction>, label: &str, span: Span) {
+        let name = reduction.map_or("max", Reduction::name);
+        let message = format!("`{name}` over an empty range has no value");
+        self.report(Diagnostic::new(Code::EmptyExtremum, span, message).label(label));
     }
 
     /// Pattern of `n` values side by side; of scalars, one below the other.
@@ -238,118 +327,5 @@ impl<'a> Lowerer<'a> {
         let numel = pattern.numel() as u64;
         let positions = (0..n).flat_map(|i| pattern.linear().map(move |at| at + i * numel));
         Some(Pattern::from_linear(shape.0, shape.1, positions))
-    }
-
-    /// `fold x = x0 for k in a..b { ... }` and `scan`
-    pub fn fold(&mut self, fold: &Fold, span: Span) -> Value {
-        if let Some(options) = &fold.options {
-            self.report_not_there(options.name.span, &format!("`with {}`", options.name.text));
-            return Value::Error;
-        }
-        if !self.may_nest(1, span) {
-            return Value::Error;
-        }
-        let start = self.expr_node(fold.start);
-        let Some((lo, n)) = self.iterations(&fold.iteration) else { return Value::Error };
-        let Some(start) = start else { return Value::Error };
-        self.fold_from(fold, start, lo, n, span).map_or(Value::Error, Value::Node)
-    }
-
-    fn fold_from(
-        &mut self,
-        fold: &Fold,
-        start: NodeId,
-        lo: i64,
-        n: u64,
-        span: Span,
-    ) -> Option<NodeId> {
-        let mut pattern = self.graph().pattern(start).clone();
-        let (n_rows, n_cols) = pattern.shape();
-        let is_nested = matches!(self.frame().kind, FrameKind::Loop(_));
-        let mut n_attempts = 0;
-        // The least pattern that holds the start and is kept by the body.
-        let (frame, next, counter) = loop {
-            n_attempts += 1;
-            let (frame, next, counter) = self.fold_body(fold, &pattern, lo, n)?;
-            let of_next = frame.graph.pattern(next);
-            if of_next.shape() != (n_rows, n_cols) {
-                let shape = shape_text(of_next.shape());
-                let at = self.frame().ast.span(fold.body.result);
-                self.report(
-                    Diagnostic::new(Code::StateShape, at, "the state changes its shape")
-                        .label(format!("the next state is {shape}"))
-                        .secondary(
-                            self.frames[self.current].ast.span(fold.start),
-                            format!("the start is {}", shape_text((n_rows, n_cols))),
-                        ),
-                );
-                return None;
-            }
-            let union = pattern.union(of_next);
-            if union == pattern {
-                break (frame, next, counter);
-            }
-            // Bodies of nested folds would be lowered once more at each level.
-            let gives_up = is_nested || n_attempts > MAX_GROWTH;
-            pattern = if gives_up { Pattern::dense(n_rows, n_cols) } else { union };
-        };
-        let all = if fold.keeps_all { Some(self.columns(&pattern, n, span)?) } else { None };
-        if n == 0 {
-            return Some(all.map_or(start, |p| self.graph().zero(p.n_rows(), p.n_cols())));
-        }
-        let mut frame = frame;
-        let next = frame.graph.project(next, &pattern);
-        let mut outputs: Vec<(Arc<str>, NodeId)> = vec![("next".into(), next)];
-        let mut modes = Vec::new();
-        if all.is_some() {
-            outputs.push(("y".into(), next));
-            modes.push(ResultMode::Window(Window::stacked(pattern.nnz())));
-        }
-        let name = if fold.keeps_all { "scan" } else { "fold" };
-        let states = [pattern.clone()];
-        let (body, arg_modes, captured) =
-            self.close_loop(name, frame, &states, outputs, counter)?;
-        let mut args = vec![start];
-        args.extend(captured);
-        let patterns: Vec<Pattern> = all.into_iter().collect();
-        let spec = LoopSpec { body, n, n_states: 1, args: arg_modes, results: modes, patterns };
-        self.graph().repeat(spec, &args).last().copied()
-    }
-
-    /// Pattern of `n` states as columns.
-    fn columns(&mut self, pattern: &Pattern, n: u64, span: Span) -> Option<Pattern> {
-        if n == 0 {
-            Some(Pattern::zero(pattern.n_rows(), 0))
-        } else {
-            self.repeated(pattern, n, false, span)
-        }
-    }
-
-    /// Lowers the body for a state of the given pattern: its frame and the next state there.
-    fn fold_body(
-        &mut self,
-        fold: &Fold,
-        pattern: &Pattern,
-        lo: i64,
-        n: u64,
-    ) -> Option<(Frame<'a>, NodeId, Counter)> {
-        let bodies: Vec<ExprId> = fold
-            .body
-            .lets
-            .iter()
-            .flat_map(|l| &l.values)
-            .copied()
-            .chain([fold.body.result])
-            .collect();
-        let counter = self.open_loop(n, &bodies);
-        self.frame().n_fixed = 1;
-        let state = self.graph().input(0, pattern.clone());
-        let id = self.declare(&fold.state, Bound::Node(state, pattern.clone()));
-        self.bindings[id.0 as usize].used = true;
-        self.declare_counter(&fold.iteration, lo, counter);
-        self.lets(&fold.body.lets);
-        let next = self.expr_node(fold.body.result);
-        let frame = self.pop_frame();
-        Some((frame, next?, counter))
     }
 }

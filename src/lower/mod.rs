@@ -14,7 +14,9 @@ mod data;
 mod declare;
 mod derivative;
 mod expr;
+mod facts;
 mod filter;
+mod folds;
 mod frame;
 mod function;
 pub mod functions;
@@ -22,6 +24,7 @@ mod given;
 mod index;
 mod indices;
 mod int;
+mod iterations;
 mod load;
 mod loops;
 mod matrix;
@@ -29,6 +32,7 @@ mod misfit;
 mod problem;
 mod scope;
 mod segments;
+mod split;
 mod statement;
 mod test;
 
@@ -43,6 +47,7 @@ pub use crate::data::fitted;
 use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
+use facts::Fact;
 use frame::{Frame, FrameKind};
 use function::Function;
 pub use given::{Given, lower_given};
@@ -317,6 +322,8 @@ struct Lowerer<'a> {
     diagnostics: Vec<Diagnostic>,
     /// What `end` is, for each index around.
     ends: Vec<Option<i64>>,
+    /// What is known of the integers where the current expression stands.
+    facts: Vec<Fact>,
     /// Names that some derivative is taken by.
     targets: FxHashSet<Arc<str>>,
     /// Targets of the derivatives whose formulas are being lowered.
@@ -325,6 +332,8 @@ struct Lowerer<'a> {
     computed: FxHashSet<BindingId>,
     tables: FxHashMap<(Counter, Arc<[i64]>), BindingId>,
     n_counters: u32,
+    /// How many loops the loops around have been cut into, all together.
+    n_pieces: usize,
     level: u32,
     /// Frames around the function being lowered, and how deep things nest inside it.
     base: usize,
@@ -357,11 +366,13 @@ impl<'a> Lowerer<'a> {
             returns: Vec::new(),
             diagnostics: loaded.diagnostics.clone(),
             ends: Vec::new(),
+            facts: Vec::new(),
             targets,
             taken_by: Vec::new(),
             computed: FxHashSet::default(),
             tables: FxHashMap::default(),
             n_counters: 0,
+            n_pieces: 1,
             level: 0,
             base: 1,
             nesting: 0,

@@ -278,7 +278,7 @@ impl<'a> Lowerer<'a> {
         if !self.may_nest(1, span) {
             return None;
         }
-        let (lo, n) = self.iterations(iteration)?;
+        let (lo, n) = self.constant_iterations(iteration)?;
         let relation = &constraint.relation;
         let operands = relation.rest.iter().map(|&(_, _, expr)| expr);
         let lets = constraint.lets.iter().flat_map(|l| l.values.iter().copied());
@@ -355,7 +355,15 @@ impl<'a> Lowerer<'a> {
             let port = (Source::Output(k), body.outputs[k].pattern.clone());
             let body = body.with_ports(&inputs, &[port])?;
             let (results, patterns) = (vec![mode], vec![pattern]);
-            let spec = LoopSpec { body, n, n_states: 0, args: args.clone(), results, patterns };
+            let spec = LoopSpec {
+                body,
+                n,
+                n_states: 0,
+                args: args.clone(),
+                results,
+                patterns,
+                range: None,
+            };
             found.extend(self.graph().repeat(spec, &values));
         }
         let mut found = found.into_iter();

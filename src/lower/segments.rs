@@ -75,7 +75,7 @@ impl Lowerer<'_> {
                     lowerer.close_loop("segments", frame, &[], outputs, counter)?;
                 let (results, patterns) = (vec![ResultMode::Window(mode)], vec![whole]);
                 let n = found.n as u64;
-                let spec = LoopSpec { body, n, n_states: 0, args, results, patterns };
+                let spec = LoopSpec { body, n, n_states: 0, args, results, patterns, range: None };
                 lowerer.graph().repeat(spec, &values).first().copied()?
             };
             let (all, pattern) = match reduction {
@@ -212,6 +212,7 @@ impl Lowerer<'_> {
             args: vec![ArgMode::Window(Window::stacked(len * longest))],
             results: vec![ResultMode::Window(Window::stacked(len))],
             patterns: vec![Pattern::dense(len, n_segments)],
+            range: None,
         };
         graph.repeat(spec, &[padded]).first().copied()
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::context::{Deriver, MissingDerivative};
-use crate::graph::{ArgMode, Func, Graph, NodeId, Port};
+use crate::graph::{ArgMode, Func, Graph, IterationRange, LoopSpec, NodeId, Port};
 use crate::sparsity::adjacency::Lists;
 use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern, PatternError};
 use emission::Emission;
@@ -80,6 +80,7 @@ struct Lanes {
     n: u64,
     modes: Vec<ArgMode>,
     args: Vec<NodeId>,
+    range: Option<IterationRange>,
     n_stacked: usize,
     n_reduced: usize,
 }
@@ -377,19 +378,19 @@ impl<'a> Accumulation<'a> {
         Some(Rows { columns: Lists::from_parts(ptr, columns), values })
     }
 
-    /// Values of the local derivatives in a loop: `body` has two results, see [`Lanes`]. Gives
-    /// the values of each.
+    /// Values of the local derivatives in a loop like `spec` with the given arguments, whose body
+    /// has two results, see [`Lanes`]. Gives the values of each.
     pub fn loop_values(
         &mut self,
         body: Arc<Func>,
-        n: u64,
-        modes: Vec<ArgMode>,
+        spec: &LoopSpec,
         args: Vec<NodeId>,
     ) -> [ValuesId; 2] {
+        let (n, modes, range) = (spec.n, spec.args.clone(), spec.range.clone());
         let nnz = |k: usize| body.outputs[k].pattern.nnz();
         let (n_stacked, n_reduced) = (nnz(0), nnz(1));
         let of = self.lanes.len();
-        self.lanes.push(Lanes { body, n, modes, args, n_stacked, n_reduced });
+        self.lanes.push(Lanes { body, n, modes, args, range, n_stacked, n_reduced });
         [false, true].map(|reduced| self.push(Values::Lanes { of, reduced }))
     }
 

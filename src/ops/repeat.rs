@@ -24,7 +24,7 @@ const MOST_STACKED: u64 = 1 << 26;
 
 impl Rules for Repeat {
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
-        let Some(Summing { spec, args, results }) = summing_tangents(cx, id)? else {
+        let Some(Summing { spec, args, results, counts }) = summing_tangents(cx, id)? else {
             return Ok(());
         };
         let s = spec.n_states;
@@ -121,13 +121,22 @@ impl Rules for Repeat {
             place.push(of);
         }
         let Some(body) = derived.func.with_ports(&inputs, &outputs) else { return Ok(()) };
+        let (n, range) = (spec.n, spec.range.clone());
         let spec =
-            LoopSpec { body, n: spec.n, n_states, args: modes, results: result_modes, patterns };
+            LoopSpec { body, n, n_states, args: modes, results: result_modes, patterns, range };
         let values = cx.graph.repeat(spec, &new_args);
-        let tangents = place
-            .iter()
-            .map(|of| results.iter().map(|&r| of[r].map(|k| values[k])).collect())
-            .collect();
+        let mut tangents = Vec::with_capacity(place.len());
+        for of in &place {
+            let mut direction = Vec::with_capacity(results.len());
+            for (&r, count) in results.iter().zip(&counts) {
+                let tangent = of[r].map(|k| values[k]);
+                direction.push(match (tangent, count) {
+                    (Some(tangent), Some(count)) => Some(cx.graph.div(tangent, values[*count])),
+                    (tangent, _) => tangent,
+                });
+            }
+            tangents.push(direction);
+        }
         cx.set_results(id, tangents);
         Ok(())
     }
@@ -136,18 +145,28 @@ impl Rules for Repeat {
         let Some(original) = cx.graph.loop_spec(id).cloned() else { return Ok(()) };
         let n_results = original.n_states + original.results.len();
         let cotangents = cx.results(id, n_results);
-        let Some(Summing { spec, args, results }) = surrogate::summing(cx.graph, id) else {
+        let Some(Summing { spec, args, results, counts }) = surrogate::summing(cx.graph, id) else {
             return Err(MissingDerivative { function: original.body.name.clone() });
         };
         let s = spec.n_states;
         let n_all = s + spec.results.len();
+        let states = match s {
+            0 => Vec::new(),
+            _ => match surrogate::history(cx.graph, &spec, &args) {
+                Some(states) => states,
+                None => return Err(MissingDerivative { function: spec.body.name.clone() }),
+            },
+        };
         // Cotangents by the numbering of the summing loop.
         let cotangents: Vec<Vec<Option<NodeId>>> = cotangents
             .iter()
             .map(|direction| {
                 let mut of = vec![None; n_all];
                 for (k, &c) in direction.iter().enumerate() {
-                    of[results[k]] = c;
+                    of[results[k]] = match (c, counts[k]) {
+                        (Some(c), Some(count)) => Some(cx.graph.div(c, states[count])),
+                        (c, _) => c,
+                    };
                 }
                 of
             })
@@ -190,10 +209,7 @@ impl Rules for Repeat {
         let (mut inputs, mut new_args) = (Vec::new(), Vec::new());
         let (mut tail_inputs, mut tail_args, mut modes) = (Vec::new(), Vec::new(), Vec::new());
         if reverse {
-            let Some(states) = surrogate::history(cx.graph, &spec, &args) else {
-                return Err(MissingDerivative { function: spec.body.name.clone() });
-            };
-            for (k, state) in states.into_iter().enumerate() {
+            for (k, &state) in states[s..].iter().enumerate() {
                 let len = spec.body.inputs[k].pattern.nnz();
                 tail_inputs.push(k);
                 tail_args.push(state);
@@ -259,7 +275,14 @@ impl Rules for Repeat {
             }
         }
         let Some(body) = derived.func.with_ports(&inputs, &outputs) else { return Ok(()) };
-        let adjoint = LoopSpec { body, n, n_states, args: modes, results: result_modes, patterns };
+        // Before the arguments stand the stored states.
+        let n_before = if reverse { s } else { 0 };
+        let range = spec.range.as_ref().map(|range| {
+            let range = if reverse { range.reversed(n) } else { range.clone() };
+            range.with_arguments(|k| Ok(k + n_before))
+        });
+        let adjoint =
+            LoopSpec { body, n, n_states, args: modes, results: result_modes, patterns, range };
         let values = cx.graph.repeat(adjoint, &new_args);
         for (d, of) in place.iter().enumerate() {
             for (k, value) in of.iter().enumerate() {
@@ -320,7 +343,7 @@ fn map_jacobian(
         return cx.set_from_directions(id, spec.result_patterns().cloned().collect());
     }
     let n_stacked = stacked.len() as u32;
-    let values = cx.loop_values(body, spec.n, spec.args.clone(), args.clone());
+    let values = cx.loop_values(body, spec, args.clone());
     let mut all = Vec::new();
     for (r, mode) in spec.results.iter().enumerate() {
         let n_rows = spec.patterns[r].nnz();

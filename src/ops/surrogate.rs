@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::graph::{
     ArgMode, Func, Graph, LoopSpec, NodeId, Port, Reduction, ResultMode, Source, Window, visit,
 };
+use crate::ops::scalar::ScalarOp;
 use crate::sparsity::Pattern;
 
 /// For each nonzero of `x` the product of all the others, without division: products of those
@@ -34,6 +35,7 @@ pub fn product_of_others(graph: &mut Graph, x: NodeId) -> NodeId {
             args: vec![ArgMode::Window(window.clone())],
             results: vec![ResultMode::Window(window)],
             patterns: vec![pattern.clone()],
+            range: None,
         };
         graph.repeat(spec, &[one, x])[1]
     };
@@ -41,20 +43,24 @@ pub fn product_of_others(graph: &mut Graph, x: NodeId) -> NodeId {
     graph.mul(before, after)
 }
 
-/// A loop with the same results that only sums: a product or an extreme becomes a state. (To
-/// compare each value with an extreme found elsewhere would not do: the two may be rounded
-/// differently.)
+/// A loop with the same derivatives that only sums. A product becomes a state. An extreme becomes
+/// three: the extreme so far, how many values attain it, and their sum, of which each value has
+/// an equal share; the derivative of the extreme is that of the sum over the number. (To compare
+/// each value with an extreme found elsewhere would not do: the two may be rounded differently.)
 pub struct Summing {
     pub spec: LoopSpec,
     pub args: Vec<NodeId>,
     /// For each result of the original (final states first), the result here.
     pub results: Vec<usize>,
+    /// For each result of the original the state by whose final value derivatives are divided.
+    pub counts: Vec<Option<usize>>,
 }
 
 /// Makes the loop node `id` summing.
 pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     let spec: Arc<LoopSpec> = graph.loop_spec(id)?.clone();
     let args: Vec<NodeId> = graph.args(id).to_vec();
+    let n_all = spec.n_states + spec.results.len();
     // Results that become states, with the operation that joins them.
     let folded: Vec<(usize, Reduction)> = spec
         .results
@@ -66,50 +72,87 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
         })
         .collect();
     if folded.is_empty() {
-        let n_all = spec.n_states + spec.results.len();
-        return Some(Summing { spec: (*spec).clone(), args, results: (0..n_all).collect() });
+        let (results, counts) = ((0..n_all).collect(), vec![None; n_all]);
+        return Some(Summing { spec: (*spec).clone(), args, results, counts });
     }
     let (source, roots) = spec.body.graph()?;
 
-    // Inputs of the new body: states, folded results, arguments.
+    // Inputs of the new body: states, those of folded results, arguments.
+    let is_product = |reduction: Reduction| reduction == Reduction::Prod;
     let mut body = Graph::new();
     let mut ports: Vec<Port> = spec.body.inputs[..spec.n_states].to_vec();
-    ports.extend(folded.iter().map(|&(r, _)| Port::new("partial", spec.patterns[r].clone())));
+    for &(r, reduction) in &folded {
+        let names: &[&str] =
+            if is_product(reduction) { &["product"] } else { &["extreme", "count", "sum"] };
+        ports.extend(names.iter().map(|name| Port::new(*name, spec.patterns[r].clone())));
+    }
+    let n_states = ports.len();
     ports.extend_from_slice(&spec.body.inputs[spec.n_states..]);
     let all: Vec<NodeId> =
         ports.iter().enumerate().map(|(k, p)| body.input(k, p.pattern.clone())).collect();
-    let n_states = spec.n_states + folded.len();
     let inputs = [&all[..spec.n_states], &all[n_states..]].concat();
     let values = visit::transplant(source, roots, &mut body, &inputs);
 
     let mut new_args = args[..spec.n_states].to_vec();
     let mut outputs: Vec<NodeId> = values[..spec.n_states].to_vec();
-    for (&(r, reduction), &partial) in folded.iter().zip(&all[spec.n_states..]) {
-        new_args.push(graph.fill(spec.patterns[r].clone(), reduction.identity()));
-        let joined = body.binary(reduction.op(), partial, values[spec.n_states + r]);
-        outputs.push(body.project(joined, &spec.patterns[r]));
+    let mut results: Vec<usize> = (0..n_all).collect();
+    let mut counts = vec![None; n_all];
+    for &(r, reduction) in &folded {
+        let at = outputs.len();
+        let (value, pattern) = (values[spec.n_states + r], &spec.patterns[r]);
+        new_args.push(graph.fill(pattern.clone(), reduction.identity()));
+        let next = if is_product(reduction) {
+            results[spec.n_states + r] = at;
+            vec![body.mul(all[at], value)]
+        } else {
+            results[spec.n_states + r] = at + 2;
+            counts[spec.n_states + r] = Some(at + 1);
+            let nothing = graph.zero(pattern.n_rows(), pattern.n_cols());
+            new_args.extend([nothing, nothing]);
+            shared_extreme(&mut body, reduction, &all[at..at + 3], value)
+        };
+        outputs.extend(next.into_iter().map(|node| body.project(node, pattern)));
     }
     new_args.extend_from_slice(&args[spec.n_states..]);
-    let (mut results, mut patterns) = (Vec::new(), Vec::new());
-    let mut numbers: Vec<usize> = (0..spec.n_states).collect();
+    let (mut modes, mut patterns) = (Vec::new(), Vec::new());
     for (r, mode) in spec.results.iter().enumerate() {
-        if let Some(k) = folded.iter().position(|f| f.0 == r) {
-            numbers.push(spec.n_states + k);
-            continue;
+        if folded.iter().all(|f| f.0 != r) {
+            results[spec.n_states + r] = outputs.len();
+            outputs.push(values[spec.n_states + r]);
+            modes.push(mode.clone());
+            patterns.push(spec.patterns[r].clone());
         }
-        outputs.push(values[spec.n_states + r]);
-        numbers.push(n_states + results.len());
-        results.push(mode.clone());
-        patterns.push(spec.patterns[r].clone());
     }
     let named = outputs.iter().map(|&o| ("y".into(), o)).collect();
     let body = Func::freeze(spec.body.name.clone(), &body, ports, named);
-    let args = spec.args.clone();
-    let spec = LoopSpec { body, n: spec.n, n_states, args, results, patterns };
-    Some(Summing { spec, args: new_args, results: numbers })
+    let (args, range) = (spec.args.clone(), spec.range.clone());
+    let spec = LoopSpec { body, n: spec.n, n_states, args, results: modes, patterns, range };
+    Some(Summing { spec, args: new_args, results, counts })
 }
 
-/// A loop whose only results are its states before each iteration, stacked as columns.
+/// The extreme so far, the number of values that attain it and their sum, after one more value.
+fn shared_extreme(
+    body: &mut Graph,
+    reduction: Reduction,
+    before: &[NodeId],
+    value: NodeId,
+) -> Vec<NodeId> {
+    let &[extreme, count, sum] = before else { return Vec::new() };
+    let (n_rows, n_cols) = body.shape(value);
+    let (zero, one) = (body.zero(n_rows, n_cols), body.constant(1.0));
+    let fixed = body.unary(ScalarOp::StopGradient, value);
+    let beats = if reduction == Reduction::Max { ScalarOp::Gt } else { ScalarOp::Lt };
+    let beats = body.binary(beats, fixed, extreme);
+    let ties = body.binary(ScalarOp::Eq, fixed, extreme);
+    let more = body.add(count, ties);
+    let count = body.scalar(ScalarOp::Select, &[beats, one, more]);
+    let tied = body.scalar(ScalarOp::Select, &[ties, value, zero]);
+    let longer = body.add(sum, tied);
+    let sum = body.scalar(ScalarOp::Select, &[beats, value, longer]);
+    vec![body.binary(reduction.op(), extreme, fixed), count, sum]
+}
+
+/// The final states of a loop, then its states before each iteration, stacked as columns.
 pub fn history(graph: &mut Graph, spec: &LoopSpec, args: &[NodeId]) -> Option<Vec<NodeId>> {
     let states = &spec.body.inputs[..spec.n_states];
     let inputs: Vec<usize> = (0..spec.body.inputs.len()).collect();
@@ -129,7 +172,7 @@ pub fn history(graph: &mut Graph, spec: &LoopSpec, args: &[NodeId]) -> Option<Ve
         args: spec.args.clone(),
         results: states.iter().map(stacked).collect(),
         patterns: states.iter().map(whole).collect(),
+        range: spec.range.clone(),
     };
-    let results = graph.repeat(history, args);
-    Some(results[spec.n_states..].to_vec())
+    Some(graph.repeat(history, args))
 }

@@ -10,8 +10,8 @@ use super::scan::{Entries, Mistake, Scanner};
 use super::{FORMAT, VERSION};
 use crate::function::{Function, Input};
 use crate::graph::{
-    ArgMode, Attr, Callback, External, Func, Graph, LoopSpec, NodeId, Op, Origin, Payload, Port,
-    Reduction, ResultMode, Values, Window,
+    ArgMode, Attr, Bound, Callback, External, Func, Graph, IterationRange, LoopSpec, NodeId, Op,
+    Origin, Payload, Port, Reduction, ResultMode, Values, Window,
 };
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
@@ -478,7 +478,7 @@ impl Reader<'_> {
 
     fn loop_spec(&self, scanner: &mut Scanner<'_>, depth: &mut usize) -> Read<LoopSpec> {
         let before = scanner.clone();
-        let entries = scanner.object(&["body", "n", "states", "args", "results"])?;
+        let entries = scanner.object(&["body", "n", "states", "args", "results", "range"])?;
         let body = self.callee(&mut entries.need("body")?, depth)?;
         let n = entries.need("n")?.integer()?;
         let n_states: usize = entries.need("states")?.integer()?;
@@ -500,7 +500,17 @@ impl Reader<'_> {
             results.push(mode);
             patterns.push(pattern);
         }
-        Ok(LoopSpec { body, n, n_states, args, results, patterns })
+        let range = match entries.get("range") {
+            None => None,
+            Some(mut at) => {
+                let before = at.clone();
+                let bounds: Vec<Vec<i64>> = at.list(|at| at.list(Scanner::integer))?;
+                let ports = body.inputs.get(n_states..).unwrap_or_default();
+                let range = iteration_range(&bounds, &args, ports);
+                Some(range.ok_or_else(|| inconsistent(&before, "this is no range of iterations"))?)
+            }
+        };
+        Ok(LoopSpec { body, n, n_states, args, results, patterns, range })
     }
 
     fn result_mode(
@@ -597,4 +607,24 @@ fn output(scanner: &mut Scanner<'_>, nodes: &[NodeId]) -> Read<(Arc<str>, NodeId
     };
     let unit = entries.read("unit", |s| s.list(shared))?.unwrap_or_default();
     Ok((shared(&mut entries.need("name")?)?, node, unit))
+}
+
+/// Two bounds, each a base and then argument and factor of each term; the arguments are whole.
+fn iteration_range(
+    bounds: &[Vec<i64>],
+    args: &[ArgMode],
+    ports: &[Port],
+) -> Option<IterationRange> {
+    let bound = |numbers: &[i64]| {
+        let (&base, terms) = numbers.split_first()?;
+        let term = |pair: &[i64]| {
+            let &[k, factor] = pair else { return None };
+            let k = usize::try_from(k).ok()?;
+            let is_number = ports.get(k)?.pattern == Pattern::scalar();
+            (is_number && args.get(k)? == &ArgMode::Broadcast).then_some((k, factor))
+        };
+        Some(Bound { base, terms: terms.chunks(2).map(term).collect::<Option<_>>()? })
+    };
+    let [first, last] = bounds else { return None };
+    Some(IterationRange { first: bound(first)?, last: bound(last)? })
 }

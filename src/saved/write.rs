@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 use super::{FORMAT, VERSION};
 use crate::function::Function;
 use crate::graph::{
-    ArgMode, Body, External, Func, Graph, LoopSpec, NodeId, Op, Origin, Payload, Port, ResultMode,
-    Window, visit,
+    ArgMode, Body, Bound, External, Func, Graph, LoopSpec, NodeId, Op, Origin, Payload, Port,
+    ResultMode, Window, visit,
 };
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -262,8 +262,16 @@ impl Writer {
                 format!("[\"window\", {}, {}]", self.pattern(pattern), window(w))
             }
         });
+        // Base, then argument and factor of each term.
+        let bound = |bound: &Bound| {
+            let terms = bound.terms.iter().map(|(k, factor)| format!(", {k}, {factor}"));
+            format!("[{}{}]", bound.base, terms.collect::<String>())
+        };
+        let range = spec.range.as_ref().map_or(String::new(), |range| {
+            format!(", \"range\": [{}, {}]", bound(&range.first), bound(&range.last))
+        });
         format!(
-            "{{\"body\": {}, \"n\": {}, \"states\": {}, \"args\": {args}, \"results\": {results}}}",
+            "{{\"body\": {}, \"n\": {}, \"states\": {}, \"args\": {args}, \"results\": {results}{range}}}",
             self.number_of(&spec.body),
             spec.n,
             spec.n_states

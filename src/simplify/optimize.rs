@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::rules::Math;
 use super::{SimplifyOptions, simplify};
-use crate::graph::{Func, expand};
+use crate::graph::{Func, copy_nested, expand};
 
 /// The function with small matrices expanded and everything simplified, called functions and
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
-/// small integer or half-integer exponent is left.
+/// small integer or half-integer exponent is left. Under [`Math::Strict`] matrices stay as they
+/// are: their sums have an order.
 pub fn optimize(func: &Arc<Func>, options: &SimplifyOptions) -> Arc<Func> {
     optimize_once(func, options, &mut FxHashMap::default())
 }
@@ -23,7 +25,11 @@ fn optimize_once(
         return found.clone();
     }
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
-    let (graph, roots) = expand(graph, outputs, &mut |f| optimize_once(f, options, made));
+    let mut nested = |f: &Arc<Func>| optimize_once(f, options, made);
+    let (graph, roots) = match options.math {
+        Math::Strict => copy_nested(graph, outputs, &mut nested),
+        Math::Real | Math::Fast => expand(graph, outputs, &mut nested),
+    };
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
     let (mut graph, roots) = simplify(&graph, &roots, &ranges, options);
     let named = func

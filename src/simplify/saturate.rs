@@ -16,6 +16,7 @@ use super::matching::{Compiled, add};
 use crate::graph::visit::{copy_node, reachable, use_counts};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::scalar::ScalarOp;
+use crate::sparsity::Pattern;
 
 /// Most operations in one block.
 const MAX_BLOCK: usize = 500;
@@ -93,7 +94,7 @@ pub fn saturate(
         let atoms: Vec<NodeId> = atoms.iter().map(|a| copy[a.index()]).collect();
         match better {
             Some(better) => {
-                let made = build(better, &atoms, &mut to);
+                let made = build(better, &atoms, &mut to, bounds.reassociate);
                 for (root, &k) in roots.iter().zip(&better.outputs) {
                     copy[root.index()] = made[k as usize];
                 }
@@ -349,13 +350,16 @@ fn read_back(block: &Block, classes: &Classes, ids: &[Id]) -> Option<Block> {
     Some(better)
 }
 
-/// Builds a block in a graph.
-fn build(block: &Block, atoms: &[NodeId], to: &mut Graph) -> Vec<NodeId> {
+/// Builds a block in a graph. Zeros are structural ones if that may change the sign of a zero.
+fn build(block: &Block, atoms: &[NodeId], to: &mut Graph, structural_zeros: bool) -> Vec<NodeId> {
     let mut made: Vec<NodeId> = Vec::with_capacity(block.nodes.len());
     for (head, children) in &block.nodes {
         let args: Vec<NodeId> = children.iter().map(|&k| made[k as usize]).collect();
         let node = match head {
-            Head::Constant(bits) => to.constant(f64::from_bits(*bits)),
+            Head::Constant(bits) => match f64::from_bits(*bits) {
+                0.0 if !structural_zeros => to.explicit_zeros(Pattern::scalar()),
+                value => to.constant(value),
+            },
             Head::Atom(k) => atoms[*k as usize],
             Head::Sum => args[1..].iter().fold(args[0], |sum, &a| to.add(sum, a)),
             Head::Product => args[1..].iter().fold(args[0], |product, &a| to.mul(product, a)),

@@ -124,6 +124,23 @@ impl IndexMap {
         (0..self.len()).map(|k| self.get(k))
     }
 
+    /// Least and largest source; none if there are no entries.
+    pub fn extent(&self) -> Option<(i64, i64)> {
+        match self {
+            _ if self.is_empty() => None,
+            IndexMap::Affine(a) => {
+                let (mut least, mut largest) = (i64::from(a.start), i64::from(a.start));
+                for &(count, stride) in &a.dims {
+                    let last = (i64::from(count) - 1) * i64::from(stride);
+                    least += last.min(0);
+                    largest += last.max(0);
+                }
+                Some((least, largest))
+            }
+            IndexMap::Table(t) => Some((i64::from(*t.iter().min()?), i64::from(*t.iter().max()?))),
+        }
+    }
+
     /// Maps every entry of a source of length `n` to itself.
     pub fn is_identity(&self, n: usize) -> bool {
         *self == IndexMap::identity(n)

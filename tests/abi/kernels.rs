@@ -107,7 +107,7 @@ impl Builder {
         let carried: Vec<Carried> =
             init.iter().map(|&init| Carried { dst: self.fresh(), init, next: 0 }).collect();
         let values = carried.iter().map(|c| c.dst).collect();
-        self.kernel.loops.push(LoopInfo { trip, carried, poll: true });
+        self.kernel.loops.push(LoopInfo { trip, carried, poll: 1, first: Default::default() });
         self.push(Inst::Loop { id });
         (id, values)
     }

@@ -95,7 +95,7 @@ fn failures_say_what_failed() {
         other => panic!("{other}"),
     }
     match error(8.0) {
-        EvalError::ExternalFailed { function, message, iteration } => {
+        EvalError::ExternalFailed { function, message, iteration, .. } => {
             assert_eq!((function.as_str(), message.as_str()), ("shift", "too large"));
             assert_eq!(iteration, Some(1));
         }

@@ -59,6 +59,7 @@ fn mixed_loop(g: &mut Graph, x: &[NodeId], n: u64, reduction: Reduction, turned:
         ],
         results: vec![ResultMode::Window(window(0, 2, 2)), ResultMode::Reduce(reduction)],
         patterns: vec![Pattern::dense(2, n as usize), Pattern::scalar()],
+        range: None,
     };
     if turned {
         spec.args = spec.args.iter().map(|m| m.reversed(n)).collect();
@@ -97,6 +98,7 @@ fn tables_gather_and_segments_add_up() {
             ],
             results: vec![ResultMode::Window(at()), ResultMode::Reduce(Reduction::Sum)],
             patterns: vec![Pattern::dense(6, 1), Pattern::scalar()],
+            range: None,
         };
         let empty = g.zero(0, 0);
         let results = g.repeat(spec, &[x[0], x[1], empty]);
@@ -128,6 +130,7 @@ fn folds_and_scans() {
                 args: vec![ArgMode::Window(window(0, 1, 1)), ArgMode::Broadcast],
                 results: vec![ResultMode::Window(Window::stacked(2))],
                 patterns: vec![Pattern::dense(2, n)],
+                range: None,
             };
             let results = g.repeat(spec, &[x[0], x[1], x[2]]);
             g.concat(&results)
@@ -155,6 +158,7 @@ fn long_states_lie_in_memory() {
             args: vec![ArgMode::Window(window(0, 1, 1))],
             results: vec![ResultMode::Reduce(Reduction::Sum)],
             patterns: vec![Pattern::scalar()],
+            range: None,
         };
         let results = g.repeat(spec, &[x[0], x[1]]);
         g.concat(&results)
@@ -176,6 +180,7 @@ fn nested_loops_see_windows_of_windows() {
             args: vec![ArgMode::Window(window(0, 1, 1)), ArgMode::Broadcast],
             results: vec![ResultMode::Reduce(Reduction::Sum)],
             patterns: vec![Pattern::scalar()],
+            range: None,
         };
         vec![g.repeat(spec, &[a[0], a[1]])[0]]
     });
@@ -194,6 +199,7 @@ fn nested_loops_see_windows_of_windows() {
                 args: vec![ArgMode::Window(rows), ArgMode::Iteration { base: 1, step: 1 }],
                 results: vec![ResultMode::Window(Window::stacked(1))],
                 patterns: vec![Pattern::dense(n, 1)],
+                range: None,
             };
             let empty = g.zero(0, 0);
             g.repeat(spec, &[x[0], empty])[0]

@@ -91,7 +91,11 @@ impl Builder {
         let carry = |init: &Val| Carried { dst: self.value(), init: *init, next: *init };
         let carried: Vec<Carried> = inits.iter().map(carry).collect();
         let dsts = carried.iter().map(|one| one.dst).collect();
-        self.kernel.loops.push(LoopInfo { trip, carried, poll });
+        let first = match &trip {
+            Trip::Rest { used, .. } => used.clone(),
+            Trip::Const(_) => Default::default(),
+        };
+        self.kernel.loops.push(LoopInfo { trip, carried, poll: u64::from(poll), first });
         self.push(Inst::Loop { id });
         (id, dsts)
     }

@@ -174,10 +174,11 @@ fn range_violation_names_value_and_iteration() {
         value: 11.0,
         lo: -10.0,
         hi: 10.0,
+        output: None,
         iteration: Some(2),
     };
     assert_eq!(failed, Err(expected.clone()));
-    assert_eq!(expected.to_string(), "`x` of `inner` is 11, not in -10..10 (in iteration 2)");
+    assert_eq!(expected.to_string(), "`x` of `inner` is 11, not in -10..10 (iteration 2)");
     let mut x = x;
     x[11] = 0.0;
     assert!(evaluate(&caller(true), &[&x, &[0.0; 4]]).is_ok());
@@ -215,7 +216,7 @@ fn externals() {
     assert_eq!(good, Ok(vec![vec![-1.0, -2.0, 1.0]]));
     let failed = |message: &str| {
         let (function, message) = ("ext".to_owned(), message.to_owned());
-        Err(EvalError::ExternalFailed { function, message, iteration: Some(2) })
+        Err(EvalError::ExternalFailed { function, message, output: None, iteration: Some(2) })
     };
     assert_eq!(evaluate(&kernel, &[&[1.0, 2.0, 3.0, 5.0, 4.0, 8.0]]), failed("no fours"));
     let panics = external(Arc::new(|arg, _| {
@@ -271,7 +272,7 @@ fn cancelled_from_another_thread() {
             });
             call(&*engine, &kernel, &[&[1.0]], &mut memory)
         });
-        assert!(matches!(outcome, Err(EvalError::Cancelled { iteration: Some(_) })), "{name}");
+        assert!(matches!(outcome, Err(EvalError::Cancelled { iteration: Some(_), .. })), "{name}");
         assert!(start.elapsed() < Duration::from_secs(10), "{name}");
     }
 }

@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 use nablac::backend::abi::{Engine, Memory};
 use nablac::backend::interp::Interp;
+use nablac::builder::{Expr, GraphBuilder};
 use nablac::function::{EngineKind, Function, Options};
-use programs::{MAX_ENTRIES, N, Step, program, steps};
+use nablac::model::Model;
+use nablac::simplify::SimplifyOptions;
+use nablac::simplify::rules::Math;
+use programs::{MAX_ENTRIES, N, Step, apply, paired, program, steps};
 use proptest::prelude::*;
 
 fn inputs(seed: &[f64]) -> Vec<Vec<f64>> {
@@ -120,6 +124,116 @@ proptest! {
             assert_near(&plain[k], &interp[k], 1e-9, &format!("`{}` simplified", output.name))?;
         }
     }
+}
+
+/// Operations that real arithmetic makes simpler, beside those of [`apply`].
+fn apply_strictly<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
+    let pick = |k: u8| values[k as usize % values.len()];
+    let (a, (same, b)) = (pick(step.a), paired(pick(step.a), pick(step.b)));
+    match step.kind % 40 {
+        22 => a - same,
+        23 => a / same,
+        24 => (a * a).sqrt(),
+        25 => (a + b) - b,
+        26 => a * b + a * (2.0 * b),
+        27 => (a.exp()).log() - -b,
+        28 => a.abs().abs() + (-a).abs() - 0.0 * b,
+        29 => (a - b) / (b - a),
+        30 => a.lt(b).select(a, a) * 1.0,
+        31 => a.min(b) - b.max(a),
+        32 => a.sqrt() * a.sqrt() / a,
+        33 => 3.0 * a / 8.0 - a * 0.375,
+        34 => a.sum() - a.vec().t().matmul(b.vec()),
+        35 => (a - b).sin() + (b - a).sin(),
+        36 => (a.sign() - (a / a.abs())) * b.tanh(),
+        37 => (1.0 / (1.0 / a)).max(-b),
+        38 => a.le(b) + b.lt(a) - 1.0,
+        39 => a.sum().atan2(b.sum()) + a.sum().hypot(b.sum()),
+        _ => apply(g, values, step),
+    }
+}
+
+/// Numbers at the ends of the range, zeros of both signs, and others.
+fn awkward_numbers() -> impl Strategy<Value = Vec<f64>> {
+    let any = proptest::sample::select(vec![
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+        1e200,
+        -1e200,
+        1e-200,
+        5e-324,
+        0.3,
+        -2.7,
+    ]);
+    proptest::collection::vec(any, 9)
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    #[test]
+    fn strict_keeps_every_bit(steps in steps(), seed in awkward_numbers()) {
+        let g = GraphBuilder::new("program");
+        let x = g.input("x", N);
+        let (v, w) = (g.input("v", N), g.input("w", MAX_ENTRIES));
+        let mut values = vec![x, x.reshape(2, 2), v, w.slice(..3), x.at(0), w.at(4)];
+        for &step in &steps {
+            let value = apply_strictly(&g, &values, step);
+            let n = value.shape().0 * value.shape().1;
+            values.push(if n > MAX_ENTRIES { value.slice(..MAX_ENTRIES) } else { value });
+        }
+        let last = values[values.len() - 1];
+        g.output("y", last);
+        g.output("f", values[6..].iter().fold(last.sum(), |sum, v| sum + v.sum()));
+        g.output("grad", last.sum().grad(x));
+        let f = g.function().unwrap();
+        let inputs: Vec<Vec<f64>> = inputs(&seed).into_iter().take(3).collect();
+        let plain = evaluate_plain(&f, &inputs);
+        let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+        for level in 0..=3 {
+            for engine in [EngineKind::Interp, EngineKind::Jit] {
+                let simplify = SimplifyOptions { level, math: Math::Strict };
+                let compiled = f.compile(&Options { engine, simplify }).unwrap();
+                let values = compiled.evaluate(&args).unwrap();
+                for (k, output) in f.outputs().iter().enumerate() {
+                    for (a, b) in plain[k].iter().zip(&values[k]) {
+                        let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+                        prop_assert!(same, "`{}` {engine:?} {level}: {a} and {b}", output.name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn strict_does_not_extend_the_domain() {
+    let at = |math: Math, text: &str, x: f64| {
+        let text = format!("input x\noutput y = {text}, g = grad({text}, x)");
+        let f = Model::parse("strict.nab", &text).function().unwrap();
+        let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
+        let compiled = f.compile(&Options { simplify, ..Options::default() }).unwrap();
+        let values = compiled.evaluate(&[&[x]]).unwrap();
+        // A structural zero has no nonzero.
+        values.iter().map(|v| v.first().copied().unwrap_or(0.0)).collect::<Vec<f64>>()
+    };
+    let strict = |text: &str, x: f64| at(Math::Strict, text, x)[0];
+    assert!(strict("x - x", f64::INFINITY).is_nan());
+    assert!(strict("x / x", 0.0).is_nan());
+    assert_eq!(strict("sqrt(x^2)", -1e200), f64::INFINITY);
+    assert_eq!(strict("sqrt(x^2)", -3.0), 3.0);
+    let real = |text: &str, x: f64| at(Math::Real, text, x);
+    assert_eq!(real("x - x", f64::INFINITY), [0.0, 0.0]);
+    assert_eq!(real("x / x", 0.0), [1.0, 0.0]);
+    assert_eq!(real("sqrt(x^2)", -1e200), [1e200, -1.0]);
+    // Derivatives are those of what is meant, under every promise.
+    assert_eq!(at(Math::Strict, "sqrt(x^2)", -1e200)[1], -1.0);
+    assert_eq!(at(Math::Strict, "x / x", 0.0)[1], 0.0);
 }
 
 proptest! {

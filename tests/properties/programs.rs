@@ -61,11 +61,11 @@ fn state_function(seed: u8, n: usize) -> Function {
 }
 
 /// Two values of one shape: `b` may become a number.
-fn paired<'g>(a: Expr<'g>, b: Expr<'g>) -> (Expr<'g>, Expr<'g>) {
+pub fn paired<'g>(a: Expr<'g>, b: Expr<'g>) -> (Expr<'g>, Expr<'g>) {
     if a.shape() == b.shape() { (a, b) } else { (a, b.sum().tanh()) }
 }
 
-fn apply<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
+pub fn apply<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
     let pick = |k: u8| values[k as usize % values.len()];
     let (a, b) = (pick(step.a), pick(step.b));
     let n = a.shape().0 * a.shape().1;

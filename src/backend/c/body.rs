@@ -395,10 +395,14 @@ impl Body<'_> {
         };
         self.line(&format!("for (casadi_int i{id} = 0; i{id} < {bound}; i{id}++) {{"));
         self.indent += 1;
-        if info.poll && self.registry.options.hosted {
+        if info.poll != 0 && self.registry.options.hosted {
             self.fallible = true;
             let status = self.registry.status("cancelled".to_string());
-            self.line(&format!("if (nablac_host_poll()) return {status};"));
+            let due = match info.poll {
+                1 => String::new(),
+                poll => format!("i{id} % {poll} == 0 && "),
+            };
+            self.line(&format!("if ({due}nablac_host_poll()) return {status};"));
         }
     }
 

@@ -170,7 +170,10 @@ impl Engine for CEngine {
         CONTEXT.set(outer);
         match status {
             0 => Ok(()),
-            _ if memory.context.is_cancelled() => Err(EvalError::Cancelled { iteration: None }),
+            _ if memory.context.is_cancelled() => {
+                let function = self.kernel.name.clone();
+                Err(EvalError::Cancelled { function, output: None, iteration: None })
+            }
             _ => self.interpreter.call(arg, res, memory),
         }
     }

@@ -10,7 +10,7 @@ mod unit;
 use std::sync::Arc;
 
 use crate::backend::abi::{
-    Context, Engine, EvalError, Memory, Status, check_ports, iteration_offset, place_unwanted,
+    Context, Engine, EvalError, Memory, Status, check_ports, place_unwanted,
 };
 use crate::backend::external::invoke;
 use crate::graph::External;
@@ -83,6 +83,7 @@ impl Engine for Interp {
         check_ports(kernel, arg, res)?;
         let Memory { context, work, interpreter: state, .. } = memory;
         grow(work, self.work_len);
+        context.output = 0;
         state.frames.clear();
         let spaces = &mut Spaces { work, arg, res, unwanted: &self.unwanted, data: &self.data };
         self.run(state, spaces, context)
@@ -179,7 +180,7 @@ impl Interp {
         state: &mut State,
         frame: &Frame,
         spaces: &mut Spaces<'_, '_>,
-        context: &Context,
+        context: &mut Context,
     ) -> Event {
         let kernel = &*unit.kernel;
         let Window { values: v, counters, bases, scratch } = state.window(frame, kernel);
@@ -231,7 +232,9 @@ impl Interp {
                 }
                 Op::EndLoop { id, begin } => {
                     let info = &kernel.loops[id as usize];
-                    if info.poll && context.is_cancelled() {
+                    let counter = counters[id as usize].counter;
+                    let polls = info.poll != 0 && counter & (info.poll - 1) == 0;
+                    if polls && context.is_cancelled() {
                         return Event::Failed {
                             status: Status::Cancelled,
                             site: 0,
@@ -272,6 +275,7 @@ impl Interp {
                         pc = to as usize;
                         continue;
                     }
+                    context.output = res + 1;
                 }
                 Op::Call { id } => return Event::Call { id, pc },
                 Op::Check { value, id } => {
@@ -350,8 +354,11 @@ impl Interp {
             let id = unit.loop_around(*pc)?;
             let counters = &state.counters[frame.counters..];
             let counter = |id: LoopId| counters[id as usize].counter;
-            let before = iteration_offset(&unit.kernel.loops[id as usize].trip, counter);
-            Some(counter(id) + before as u64)
+            let first = &unit.kernel.loops[id as usize].first;
+            let before = first.terms.iter().fold(first.offset, |sum, &(outer, stride)| {
+                sum.wrapping_add(stride.wrapping_mul(counter(outer) as i64))
+            });
+            Some(counter(id).wrapping_add(before as u64))
         });
         let failure = &mut context.failure;
         failure.status = status;
@@ -359,7 +366,7 @@ impl Interp {
         failure.site = site;
         failure.value = value;
         failure.iteration = iteration;
-        failure.error(&self.kernels)
+        context.error(&self.kernels)
     }
 }
 

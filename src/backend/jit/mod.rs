@@ -184,6 +184,7 @@ impl Engine for Jit {
             };
             pointers.push(AtomicPtr::new(pointer));
         }
+        context.output = 0;
         let (arg_pointers, res_pointers) = pointers.split_at(arg.len());
         // SAFETY: the code was compiled for this kernel; the pointers lead to as many numbers as
         // it declares (`check_ports`), results and work memory are borrowed mutably, the
@@ -200,7 +201,7 @@ impl Engine for Jit {
         if status == Status::Ok as i32 {
             return Ok(());
         }
-        Err(context.failure.error(&self.kernels))
+        Err(context.error(&self.kernels))
     }
 
     fn code_bytes(&self) -> usize {

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use super::Unit;
 use super::plan::{Item, NO_HOME};
 use super::runtime;
-use crate::backend::abi::Status;
+use crate::backend::abi::{Context, Status};
 use crate::kernel::ir::{Callee, Inst, LoopId, Trip, Val};
 
 /// What is known of values and addresses while a function is built; reused for the next one.
@@ -243,6 +243,8 @@ impl Translator<'_> {
             Inst::IfWanted { res } => {
                 let pointer = self.link(unit.chains.results[res as usize]);
                 self.begin_branch(pointer);
+                let output = self.cur.ins().iconst(I32, i64::from(res) + 1);
+                self.cur.ins().store(FLAGS, output, self.context, Context::OUTPUT);
             }
             Inst::EndWanted => {
                 self.end_first_part(&[]);
@@ -340,7 +342,12 @@ impl Translator<'_> {
             return;
         };
         let info = &self.unit.kernel.loops[id as usize];
-        if info.poll {
+        if info.poll > 1 {
+            let rest = self.cur.ins().band_imm_u(counter, info.poll as i64 - 1);
+            let due = self.cur.ins().icmp_imm_u(IntCC::Equal, rest, 0);
+            self.begin_branch(due);
+        }
+        if info.poll != 0 {
             let flag = self.cur.ins().load(I64, FLAGS.with_readonly(), self.context, 0);
             let flag = self.cur.ins().atomic_load(I8, FLAGS, flag);
             self.fail_if(flag, |this| {
@@ -352,6 +359,10 @@ impl Translator<'_> {
                 );
                 this.cur.ins().iconst(I32, Status::Cancelled as i64)
             });
+        }
+        if info.poll > 1 {
+            self.end_first_part(&[]);
+            self.end_second_part(&[]);
         }
         let nexts: Vec<Val> = info.carried.iter().map(|carried| carried.next).collect();
         let nexts = self.block_args(&nexts);
@@ -442,11 +453,8 @@ impl Translator<'_> {
         self.scopes.push(Vec::new());
         let status = report(self);
         if let Some(&OpenLoop { id, counter, .. }) = self.loops.last() {
-            let mut iteration = counter;
-            if let Trip::Rest { used, .. } = &self.unit.kernel.loops[id as usize].trip {
-                let used = self.affine(used);
-                iteration = self.cur.ins().iadd(counter, used);
-            }
+            let first = self.affine(&self.unit.kernel.loops[id as usize].first);
+            let iteration = self.cur.ins().iadd(counter, first);
             let args = [(I64, self.context), (I64, iteration)];
             self.call_helper(runtime::note_iteration as *const () as usize, &args, None);
         }

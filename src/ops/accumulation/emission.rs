@@ -285,8 +285,8 @@ impl Emission {
 
 /// The loop that computes the kept lanes.
 fn lane_loop(cx: &mut Accumulation, of: usize, kept: &[Vec<u32>; 2]) -> [Option<NodeId>; 2] {
-    let Lanes { body, n, modes, args, .. } = &cx.lanes[of];
-    let (n, modes, args) = (*n, modes.clone(), args.clone());
+    let Lanes { body, n, modes, args, range, .. } = &cx.lanes[of];
+    let (n, args, modes, range) = (*n, args.clone(), modes.clone(), range.clone());
     let Some((graph, roots)) = body.graph() else { return [None, None] };
     let mut scratch = Graph::new();
     let inputs: Vec<NodeId> = body
@@ -318,7 +318,7 @@ fn lane_loop(cx: &mut Accumulation, of: usize, kept: &[Vec<u32>; 2]) -> [Option<
         *value = scratch.densify(*value);
     }
     let body = Func::freeze(body.name.clone(), &scratch, body.inputs.clone(), outputs);
-    let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns };
+    let spec = LoopSpec { body, n, n_states: 0, args: modes, results, patterns, range };
     let values = cx.graph.repeat(spec, &args);
     place.map(|p| p.map(|p| values[p]))
 }

@@ -3,6 +3,9 @@
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, Pattern};
 
+/// The largest number of entries of which a part is listed one by one.
+const MAX_LISTED: u64 = 100_000_000;
+
 /// Rows, columns or entries by number, in order.
 #[derive(Clone, Copy, Debug)]
 pub enum Selection<'a> {
@@ -247,6 +250,10 @@ pub fn triu(graph: &mut Graph, x: NodeId, k: i64) -> NodeId {
 /// The entries on the diagonals, column - row, that `keeps` accepts.
 fn keep(graph: &mut Graph, x: NodeId, keeps: impl Fn(i64) -> bool) -> NodeId {
     let pattern = graph.pattern(x).clone();
+    let (n_rows, n_cols) = pattern.shape();
+    if !graph.admits(n_rows, n_cols, pattern.nnz(), MAX_LISTED) {
+        return graph.zero(n_rows, n_cols);
+    }
     let kept: Vec<u32> = pattern
         .entries()
         .enumerate()

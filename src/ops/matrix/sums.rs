@@ -157,6 +157,7 @@ pub fn cumsum(graph: &mut Graph, x: NodeId) -> NodeId {
         args: vec![ArgMode::Window(window.clone())],
         results: vec![ResultMode::Window(window)],
         patterns: vec![Pattern::dense(n_rows, n_cols)],
+        range: None,
     };
     let start = graph.zero(1, n_cols);
     let dense = graph.densify(x);
@@ -206,6 +207,7 @@ pub fn linspace(graph: &mut Graph, a: NodeId, b: NodeId, n: usize) -> NodeId {
         args: vec![ArgMode::Iteration { base: 0, step: 1 }, ArgMode::Broadcast, ArgMode::Broadcast],
         results: vec![ResultMode::Window(Window::stacked(1))],
         patterns: vec![Pattern::dense(n, 1)],
+        range: None,
     };
     let absent = graph.zero(0, 0);
     graph.repeat(spec, &[absent, a, b])[0]
