@@ -48,6 +48,16 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
     ("reversed", "let y = [x[n-1-k]*x[k] + k for k in 0..n]"),
     (
+        "linear",
+        "fn g(a, b) = if a > b then 2*a - b else sin(a)\nlet y = [g(x[k], x[k+1]) for k in 0..n-1]",
+    ),
+    ("triangle", "let y = [sum(x[j]*2 + p[0]*x[i] for j in 0..i) for i in 0..n]"),
+    ("guarded", "let y = [if k == 0 then p[0] else x[k] - x[k-1] for k in 0..n]"),
+    (
+        "gathered",
+        "index t[4] = [3, 0, 3, 5]\nlet z = [x[k]^2 for k in 0..n]\nlet y = [z[t[k]]*x[t[k]] for k in 0..4]",
+    ),
+    (
         "kron",
         "let z = [x[k]^2 for k in 0..n]\nlet y = kron([z[0], z[1]], p) + kron([x[1], z[3]], p .* p)",
     ),

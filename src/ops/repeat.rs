@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::Dependencies;
 use super::Rules;
-use super::accumulation::{Accumulation, EntryPlace, Partials, partials_of, split_entries};
+use super::accumulation::{
+    Accumulation, EntryPlace, Partials, join_entries, partials_of, split_entries,
+};
 use super::context::{Cotangents, Derived, MissingDerivative, Seeds, Tangents};
 use super::surrogate::{self, Summing};
 use crate::graph::{ArgMode, LoopSpec, NodeId, Payload, Reduction, ResultMode, Source, Window};
@@ -330,7 +332,13 @@ fn map_jacobian(
 ) -> Result<(), MissingDerivative> {
     let args: Vec<NodeId> = cx.graph.args(id).to_vec();
     let active: Vec<bool> = args.iter().map(|&a| cx.is_active(a)).collect();
-    let entries = cx.deriver.entries(&spec.body, &active)?;
+    let mut entries = cx.deriver.entries(&spec.body, &active)?;
+    // Iterations that do not run contribute no constants either: these are computed, too.
+    if spec.range.is_some()
+        && let Some([computed, _]) = join_entries(&entries, &entries)
+    {
+        entries = Arc::new(computed);
+    }
     // What every iteration adds to the same derivative is summed in the loop.
     let is_reduced = |p: &EntryPlace| {
         matches!(spec.results[p.output as usize], ResultMode::Reduce(_))

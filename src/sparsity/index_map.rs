@@ -1,16 +1,29 @@
 //! Maps from nonzero indices of one vector to nonzero indices of another.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use super::pattern::hash_samples;
 
 /// `source(k)` for `k` in `0..len`: affine over up to three nested counters, or a table.
 ///
 /// The affine form keeps slices, transposes and repetitions of dense values independent of
 /// their size. [`IndexMap::from_table`] finds it where a table has it, so equal maps over at
 /// most two counters compare equal however they were made.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexMap {
     Affine(Affine),
     Table(Arc<[u32]>),
+}
+
+impl Hash for IndexMap {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            IndexMap::Affine(affine) => affine.hash(state),
+            IndexMap::Table(table) => hash_samples(table, state),
+        }
+    }
 }
 
 /// `start + sum_d i_d * stride_d`, the first counter running fastest.

@@ -4,6 +4,7 @@
 //! the same structural nonzeros. The nonzeros of a value are stored column-major (CSC order),
 //! and the position in that order is the *nonzero index* used all over the crate.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Largest number of entries (rows times columns) a dense value may have, and the largest
@@ -27,10 +28,29 @@ enum Kind {
 }
 
 /// Compressed columns: `rows[colptr[j]..colptr[j + 1]]` are the rows of column `j`, increasing.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 struct Csc {
     colptr: Vec<u32>,
     rows: Vec<u32>,
+}
+
+impl Hash for Csc {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_samples(&self.colptr, state);
+        hash_samples(&self.rows, state);
+    }
+}
+
+/// Hashes the length of a long list and some of its items, so that looking up a pattern or a map
+/// does not cost its size. Equality still compares everything.
+pub(crate) fn hash_samples<T: Hash, H: Hasher>(items: &[T], state: &mut H) {
+    const MOST: usize = 128;
+    state.write_usize(items.len());
+    let step = items.len().div_ceil(MOST).max(1);
+    // The start in full: lists of one loop often differ there alone.
+    items.iter().take(MOST).for_each(|item| item.hash(state));
+    items.iter().step_by(step).for_each(|item| item.hash(state));
+    items.last().hash(state);
 }
 
 /// Why a pattern could not be made.

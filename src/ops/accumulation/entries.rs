@@ -68,8 +68,11 @@ pub fn split_entries(
 /// Both functions with the entries of either, in one order, zeros where one has none.
 pub fn join_entries(then: &Entries, otherwise: &Entries) -> Option<[Entries; 2]> {
     let key = |p: &EntryPlace| (p.output, p.row, p.input, p.column);
-    let mut places: Vec<EntryPlace> =
-        then.places.iter().chain(&otherwise.places).copied().collect();
+    let all = |of: &Entries| -> Vec<EntryPlace> {
+        of.places.iter().copied().chain(of.constants.iter().map(|c| c.0)).collect()
+    };
+    let mut places = all(then);
+    places.extend(all(otherwise));
     places.sort_unstable_by_key(key);
     places.dedup_by_key(|p| key(p));
     for (place, source) in places.iter_mut().zip(0..) {

@@ -49,10 +49,10 @@ fn no_spelling<T>(what: impl Into<String>) -> Result<T, NoSpelling> {
 ///
 /// ```
 /// use nablac::model::Model;
-/// let text = "input x[2]\nlet a = sin(x[0])\noutput f = a^2 + a\n";
+/// let text = "input x[2]\nlet a = sin(x[0])\noutput f = a^2 - a\n";
 /// let f = Model::parse("f.nab", text).function()?;
 /// let program = nablac::print::nab(&f)?;
-/// assert_eq!(program, "input x[2]\nlet t1 = sin(x[0])\noutput f = t1 ^ 2 + t1\n");
+/// assert_eq!(program, "input x[2]\nlet t1 = sin(x[0])\noutput f = t1 ^ 2 - t1\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
