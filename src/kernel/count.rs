@@ -222,7 +222,7 @@ fn sample(kernel: &Kernel, loops: &[LoopId]) -> Option<u64> {
     }
     let n_samples = MOST_POINTS.powf(1.0 / outer.len().max(1) as f64) as u64;
     // Counters of the outer loops so far, and how many iterations they stand for.
-    let mut points = vec![(vec![0u64; kernel.loops.len()], 1.0f64)];
+    let mut points = vec![(vec![0u64; kernel.loops.len()], 1u128)];
     for &id in outer {
         let mut inner = Vec::with_capacity(points.len());
         for (counters, weight) in points {
@@ -230,16 +230,19 @@ fn sample(kernel: &Kernel, loops: &[LoopId]) -> Option<u64> {
             let n = trip.min(n_samples);
             for k in 0..n {
                 let mut counters = counters.clone();
-                counters[id as usize] =
-                    (u128::from(2 * k + 1) * u128::from(trip) / u128::from(2 * n)) as u64;
-                inner.push((counters, weight * trip as f64 / n as f64));
+                let at = |k: u64| u128::from(k) * u128::from(trip) / u128::from(n);
+                let (first, end) = (at(k), at(k + 1));
+                counters[id as usize] = ((first + end) / 2) as u64;
+                inner.push((counters, weight.saturating_mul(end - first)));
             }
         }
         points = inner;
     }
-    let sum =
-        points.iter().map(|(counters, weight)| weight * trip_count(kernel, last, counters) as f64);
-    Some(sum.sum::<f64>().round() as u64)
+    let runs = |(counters, weight): &(Vec<u64>, u128)| {
+        weight.saturating_mul(u128::from(trip_count(kernel, last, counters)))
+    };
+    let sum = points.iter().map(runs).fold(0u128, u128::saturating_add);
+    Some(u64::try_from(sum).unwrap_or(u64::MAX))
 }
 
 fn trip_count(kernel: &Kernel, id: LoopId, counters: &[u64]) -> u64 {
