@@ -88,7 +88,7 @@ fn formulas() {
             s_{6,0}^{(k+1)} &= \operatorname{fold}\left(s_{6,0}^{(k)}, x_{k}, h\right), \quad k = 0, \ldots, 2 \\
             t_{1} &= \begin{cases} \operatorname{then}\left(\left(s_{6,0}^{(3)}\right)_{0}, h\right) & \theta_{0} > 0 \\ \operatorname{else}\left(\left(s_{6,0}^{(3)}\right)_{0}, h\right) & \text{otherwise} \end{cases} \\
             a &= t_{1} \\
-            y &= \frac{\sum_{k=0}^{2} \operatorname{loop}\left(x_{k}, 1 + 2 k\right)}{{\left(t_{1} + 1\right)}^{2}} \\
+            y &= \frac{\sum_{k=0}^{2} \operatorname{loop}\left(x_{k}, 1 + 2 k\right)}{{\left(1 + t_{1}\right)}^{2}} \\
             Y &= \left[\operatorname{loop\_2}\left(X_{2 k:2 + 2 k}\right)\right]_{k=0}^{2} \\
             Z &= {X}^{\top} \, X + \operatorname{diag}\left(x\right) \\
             w &= \max\left(\left|x\right|\right)
