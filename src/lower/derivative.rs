@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use rustc_hash::FxHashSet;
 
-use super::frame::{FrameKind, Source};
+use super::frame::FrameKind;
 use super::index::names_in;
 use super::misfit::shape_text;
 use super::{BindingId, Bound, Lowerer, Value};
 use crate::diff::{self, DiffError};
-use crate::graph::{NodeId, Op, visit};
+use crate::graph::NodeId;
 use crate::ops::matrix::column;
 use crate::syntax::ast::{Argument, Ast, Expr, ExprId, Name};
 use crate::syntax::{Code, Diagnostic, Span};
@@ -207,9 +207,7 @@ impl Lowerer<'_> {
                 return None;
             }
         }
-        if !self.sees_all(f, &targets, span) {
-            return None;
-        }
+        let f = self.seen_whole(f, &targets.bindings, span)?;
         let start = Instant::now();
         let graph = self.graph();
         let wrt = &targets.nodes[..];
@@ -322,62 +320,5 @@ impl Lowerer<'_> {
             .label("has to be a named value, or a list of them")
             .help("name it first: `let z = ...`, and use `z` in the formula as well"),
         );
-    }
-
-    /// Whether `f` depends on its targets only inside the current frame: what comes in from
-    /// outside must not depend on them, for its derivative would be lost.
-    fn sees_all(&mut self, f: NodeId, targets: &Targets, span: Span) -> bool {
-        if self.frame().kind == FrameKind::File {
-            return true;
-        }
-        let captured = self.captured_by(self.current, f);
-        for id in captured {
-            for &target in &targets.bindings {
-                if id != target && self.depends_on(id, target) {
-                    let name = |id: BindingId| self.bindings[id.0 as usize].name.clone();
-                    let (value, by) = (name(id), name(target));
-                    let what =
-                        format!("the outer value `{value}` depends on `{by}` outside of this body");
-                    self.report(
-                        Diagnostic::new(Code::NotThereYet, span, what)
-                            .label("a derivative through it is not there yet")
-                            .help(format!("write the formula of `{value}` here, or in a `fn`")),
-                    );
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// The outer values that a node of a frame needs.
-    fn captured_by(&self, frame: usize, node: NodeId) -> Vec<BindingId> {
-        let frame = &self.frames[frame];
-        let inputs = visit::reachable(&frame.graph, &[node]).into_iter().filter_map(|id| {
-            let number = (frame.graph.op(id) == Op::Input).then(|| frame.graph.number(id))?;
-            match &frame.captures.get(number.checked_sub(frame.n_fixed)?)?.source {
-                Source::Whole(id) | Source::Slice(id, _) => Some(*id),
-                Source::Counter { .. } => None,
-            }
-        });
-        // Inputs of the file are no captures.
-        if frame.kind == FrameKind::File { Vec::new() } else { inputs.collect() }
-    }
-
-    /// Whether an outer value is computed from another one.
-    fn depends_on(&self, id: BindingId, target: BindingId) -> bool {
-        let (value, by) = (&self.bindings[id.0 as usize], &self.bindings[target.0 as usize]);
-        let (Bound::Node(node, _), Bound::Node(by_node, _)) = (&value.value, &by.value) else {
-            return false;
-        };
-        if value.frame < by.frame {
-            return false;
-        }
-        if value.frame == by.frame {
-            let graph = &self.frames[value.frame].graph;
-            return visit::reachable(graph, &[*node]).contains(by_node);
-        }
-        let captured = self.captured_by(value.frame, *node);
-        captured.iter().any(|&c| c == target || self.depends_on(c, target))
     }
 }

@@ -35,6 +35,7 @@ mod segments;
 mod split;
 mod statement;
 mod test;
+mod through;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
