@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::jacobian::Targets;
-use super::{DiffError, forward, prepared, reverse};
+use super::{DiffError, directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{HessianPlan, IndexMap, Pattern};
 
@@ -67,6 +67,21 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
         Some(plan) if !plan.groups.is_empty() => Arc::new(plan),
         _ => return Ok(Hessian { value: graph.zero(n, n), plan: None }),
     };
+    if directions::are_looped(graph, gradient, wrt, plan.groups.len()) {
+        let stacked = directions::tangents(graph, gradient, wrt, plan.groups.iter())?;
+        let n_present = graph.nnz(gradient) as u32;
+        let place = targets.number_joined(graph.pattern(gradient));
+        let (mut linear, mut source) = (Vec::new(), Vec::new());
+        for ((row, col), read) in pattern.entries().zip(&plan.reads) {
+            if let Some(at) = place.get(&read.index) {
+                linear.push(targets.columns[row] + targets.columns[col] * n as u64);
+                source.push(read.group * n_present + at);
+            }
+        }
+        let full = Pattern::from_linear(n, n, linear);
+        let value = graph.gather(stacked, IndexMap::from_table(source), full);
+        return Ok(Hessian { value, plan: Some(plan) });
+    }
     let seeds: Vec<Vec<NodeId>> =
         plan.groups.iter().map(|group| targets.seed(graph, wrt, group)).collect();
     let tangents: Vec<NodeId> =

@@ -9,6 +9,7 @@
 
 mod accumulate;
 mod dependency;
+mod directions;
 mod forward;
 mod function;
 mod hessian;
