@@ -78,3 +78,50 @@ fn only_stored_states_take_memory() {
     // Every thousandth state, and those between two of them.
     assert!(memory(1_000_000, "recomputed") < 5_000);
 }
+
+/// States of a driven pendulum, stage by stage.
+const STAGES: &str = "dim N\ninput x0[2], u[N], v[N + 2]\nparam h = 0.1\n\
+    fn step(x[2], u) {\n  let q = x[0] + h * x[1]\n  [q, x[1] + h * (u - sin(q) * u)]\n}\n\
+    let X = scan x = x0 for k in 0..N { step(x, u[k]) }\n\
+    let f = sum(X[0, k]^2 * u[k] for k in 0..N)\n";
+
+#[test]
+fn jacobians_by_stage_do_not_grow_in_code() {
+    let output = "output J = jac(X, [x0, u]), Jv = jvp(X, [x0, u], v), \
+                  H = hess(f, u), Hv = hvp(f, u, v[2..]), last = jac(X[:, N-1], u), \
+                  w = vjp(X[:, N-1], u, [1, 2])\n";
+    let model = |n: i64| Model::parse("stages.nab", &format!("{STAGES}{output}")).dim("N", n);
+    let n = 60;
+    let numbers = |n: usize, step: f64| (0..n).map(|k| (step * k as f64).sin()).collect::<Vec<_>>();
+    let inputs = [vec![1.0, 0.2], numbers(n, 0.7), numbers(n + 2, 1.3), vec![0.1]];
+    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let compiled = compile(&model(n as i64).function().unwrap());
+    let values = compiled.evaluate(&inputs).unwrap();
+    let pattern = |k: usize| compiled.function.outputs()[k].pattern.clone();
+    let near = |found: &[f64], expected: &[f64], what: &str| {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{what}: {a} is not {b}");
+        }
+    };
+    // Block lower triangular: stage k depends on the start and on what entered before; its angle
+    // not on what entered last.
+    assert_eq!(pattern(0).nnz(), 2 * n * 2 + n * (n + 1) - n);
+    let product = |k: usize, v: &[f64]| {
+        let mut product = vec![0.0; pattern(k).n_rows()];
+        pattern(k).entries().zip(&values[k]).for_each(|((i, j), a)| product[i] += a * v[j]);
+        product
+    };
+    near(&product(0, inputs[2]), &values[1], "jacobian times vector");
+    near(&product(2, &inputs[2][2..]), &values[3], "hessian times vector");
+    let mut row = vec![0.0; n];
+    let last = pattern(4);
+    last.entries().zip(&values[4]).for_each(|((i, j), a)| row[j] += (1.0 + i as f64) * a);
+    near(&row, &values[5], "vector times jacobian");
+
+    let sizes = |n: i64| {
+        let function = model(n).function().unwrap();
+        (function.func().size(), compile(&function).kernel.insts.len())
+    };
+    assert_eq!(sizes(200), sizes(300));
+}
