@@ -1,6 +1,7 @@
 //! Tests over the real input of `../shared`. In CI its absence is a failure; elsewhere a line
 //! says that they did not run.
 
+mod adbench;
 mod common;
 mod conformance;
 mod nist;
