@@ -5,4 +5,5 @@ mod common;
 mod conformance;
 mod nist;
 mod programs;
+mod quadrotor;
 mod works;
