@@ -161,8 +161,7 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
     let Some((graph, outputs)) = f.graph() else { return dense() };
     let mut scratch = Graph::new();
     scratch.set_folds_real(true);
-    let inputs: Vec<NodeId> =
-        f.inputs.iter().enumerate().map(|(k, p)| scratch.input(k, p.pattern.clone())).collect();
+    let inputs = scratch.inputs(&f.inputs);
     let roots = visit::transplant(graph, outputs, &mut scratch, &inputs);
     let mut all: Vec<Vec<Pattern>> = Vec::new();
     let Ok(rows) = dependency(&scratch, &roots, &inputs) else { return dense() };
@@ -235,8 +234,7 @@ impl Primal {
         let mut graph = Graph::new();
         graph.set_folds_real(true);
         let ports = f.inputs.clone();
-        let inputs: Vec<NodeId> =
-            ports.iter().enumerate().map(|(k, p)| graph.input(k, p.pattern.clone())).collect();
+        let inputs = graph.inputs(&ports);
         let outputs = match f.graph() {
             Some((body, roots)) => visit::transplant(body, roots, &mut graph, &inputs),
             None if f.jvp.is_some() => graph.call(f, &inputs),

@@ -148,11 +148,7 @@ impl Func {
         jvp: Option<Arc<Func>>,
     ) -> Arc<Func> {
         let mut frozen = Graph::new();
-        let arguments: Vec<NodeId> = inputs
-            .iter()
-            .enumerate()
-            .map(|(k, port)| frozen.input(k, port.pattern.clone()))
-            .collect();
+        let arguments = frozen.inputs(&inputs);
         let roots: Vec<NodeId> = outputs.iter().map(|o| o.1).collect();
         let roots = visit::transplant(graph, &roots, &mut frozen, &arguments);
         let outputs = outputs.into_iter().zip(roots).map(|((name, _), root)| (name, root));
