@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use super::context::{Deriver, MissingDerivative};
 use crate::graph::{ArgMode, Func, Graph, IterationRange, LoopSpec, NodeId, Port};
 use crate::sparsity::adjacency::Lists;
-use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern, PatternError};
+use crate::sparsity::{MAX_NUMEL, Pattern, PatternError};
 use emission::Emission;
 
 pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
@@ -402,11 +402,9 @@ impl<'a> Accumulation<'a> {
         emission.want(values, wanted.iter().copied());
         emission.sweep(&self);
         emission.emit(&mut self, values);
-        let made = &emission.made[values.0 as usize];
-        let source = wanted.iter().map(|&w| made.rank(w)).collect();
-        match made.node {
-            Some(node) => self.graph.gather(node, IndexMap::from_table(source), column),
-            None => self.graph.zero(wanted.len(), 1),
+        match emission.read(&mut self, Some(values), wanted) {
+            Some(made) => made,
+            None => self.graph.fill(column, 1.0),
         }
     }
 }

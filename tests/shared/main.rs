@@ -1,9 +1,13 @@
 //! Tests over the real input of `../shared`. In CI its absence is a failure; elsewhere a line
 //! says that they did not run.
 
+mod acopf;
 mod adbench;
 mod common;
 mod conformance;
+mod matpower;
 mod nist;
+mod numpy_random;
 mod programs;
+mod quadrotor;
 mod works;
