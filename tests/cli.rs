@@ -135,9 +135,13 @@ fn other_points_go_on() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// Examples that need no data.
+const EXAMPLES: [&str; 7] =
+    ["rosenbrock", "chain", "kernel", "fit", "pendulum_map", "adbench/gmm", "adbench/lstm"];
+
 #[test]
 fn examples_pass_their_tests() {
-    for name in ["rosenbrock", "chain", "kernel", "fit"] {
+    for name in EXAMPLES {
         let (code, out, err) = nablac(&["test", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{out}{err}");
         assert!(out.contains("test result: ok. 1 passed; 0 failed"), "{out}");
@@ -308,7 +312,8 @@ fn bench_counts_operations() {
 
 #[test]
 fn formatted_programs_stay() {
-    for name in ["rosenbrock", "chain", "kernel", "fit"] {
+    let with_data = ["network", "adbench/ba", "adbench/hand_simple", "adbench/hand_complicated"];
+    for name in EXAMPLES.iter().chain(&with_data) {
         let (code, _, err) = nablac(&["fmt", "--check", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{name}: {err}");
     }
@@ -563,6 +568,13 @@ fn mistakes_in_data() {
         exit 1
     "#]],
     );
+}
+
+#[test]
+fn bundle_adjustment_example_takes_its_data() {
+    let args = ["test", "examples/adbench/ba.nab", "--data", "examples/adbench/ba.json"];
+    let (code, out, err) = nablac(&args, "");
+    assert_eq!(code, 0, "{out}{err}");
 }
 
 #[test]
