@@ -2,10 +2,13 @@
 //! says that they did not run.
 
 mod acopf;
+mod chains;
 mod common;
 mod conformance;
+mod g2o;
 mod matpower;
 mod nist;
 mod numpy_random;
+mod pose_graphs;
 mod programs;
 mod works;
