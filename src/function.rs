@@ -365,13 +365,7 @@ impl Function {
     ) -> Result<Function, FunctionError> {
         let (o, i) = (self.output(output)?, self.input(input)?);
         let mut graph = Graph::new();
-        let inputs: Vec<NodeId> = self
-            .func
-            .inputs
-            .iter()
-            .enumerate()
-            .map(|(k, p)| graph.input(k, p.pattern.clone()))
-            .collect();
+        let inputs = graph.inputs(&self.func.inputs);
         let outputs = match self.func.graph() {
             // The body of a function with a derivative of its own must not be derived.
             Some((body, outputs)) if self.func.jvp.is_none() => {

@@ -105,8 +105,7 @@ impl Problem {
             Port::new("lam_g", lam_g),
         ];
         let mut graph = Graph::new();
-        let inputs: Vec<NodeId> =
-            ports.iter().enumerate().map(|(k, p)| graph.input(k, p.pattern.clone())).collect();
+        let inputs = graph.inputs(&ports);
         let mut parts = Vec::with_capacity(n_inputs);
         for (k, port) in info.func.inputs.iter().enumerate().take(n_given) {
             let whole = inputs[usize::from(!is_variable(k))];
@@ -223,13 +222,7 @@ impl Problem {
     pub fn nlpsol_functions(&self) -> Result<Vec<Function>, DiffError> {
         let Some((body, roots)) = self.func.graph() else { return Ok(Vec::new()) };
         let mut graph = Graph::new();
-        let inputs: Vec<NodeId> = self
-            .func
-            .inputs
-            .iter()
-            .enumerate()
-            .map(|(k, port)| graph.input(k, port.pattern.clone()))
-            .collect();
+        let inputs = graph.inputs(&self.func.inputs);
         let roots = visit::transplant(body, roots, &mut graph, &inputs);
         let &[f, grad_f, g, jac_g, hess_l, ..] = &roots[..] else { return Ok(Vec::new()) };
         let hess_l = match self.triangle {

@@ -225,6 +225,20 @@ fn an_own_derivative_is_used_everywhere() {
 }
 
 #[test]
+fn an_own_derivative_has_no_entries_besides_those_of_the_function() {
+    let g = GraphBuilder::new("f");
+    g.output("d", g.input("x", 2).diag());
+    let f = g.function().unwrap();
+    let g = GraphBuilder::new("df");
+    let (x, dx) = (g.input("x", 2), g.input("dx", 2));
+    g.output("z", dx.diag() + x.at(0));
+    let error = f.with_jvp(&g.function().unwrap()).unwrap_err().to_string();
+    let expected = "output `z` of `df`, a derivative of `f`, has entries where the function has \
+                    structural zeros: 4 nonzeros, expected 2; the first is [1, 0]";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+#[test]
 fn externals_fail_with_their_name() {
     let scalar = Pattern::scalar;
     let fails = |_: &[&[f64]], _: &mut [&mut [f64]]| Err("out of range".to_owned());

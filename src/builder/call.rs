@@ -238,8 +238,9 @@ pub(super) fn check_fits(
         let shapes = vec![inner.shape(), outer.shape()];
         return Err(BuildErrorKind::Shapes { what: what(), shapes, help: None });
     }
-    if inner != outer && inner.intersection(outer) != *inner {
-        return Err(BuildErrorKind::Pattern { what: what() });
+    if inner.first_outside(outer).is_some() {
+        let (given, expected) = (inner.clone(), outer.clone());
+        return Err(BuildErrorKind::Pattern { what: what(), given, expected });
     }
     Ok(())
 }

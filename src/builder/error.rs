@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::diff::DiffError;
 use crate::lower::functions::{Mistake, Shape};
-use crate::sparsity::PatternError;
+use crate::sparsity::{Pattern, PatternError};
 
 /// All mistakes of one builder, in the order in which they were made. Never empty.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,8 @@ pub enum BuildErrorKind {
     /// A value has entries where the function that takes it has structural zeros.
     Pattern {
         what: String,
+        given: Pattern,
+        expected: Pattern,
     },
     /// A derivative, or the condition of a choice, of a matrix.
     NotAScalar {
@@ -151,8 +153,14 @@ impl fmt::Display for BuildErrorKind {
             K::Window { what, n_entries } => {
                 write!(f, "{what} leaves a value of {n_entries} entries in some iteration")
             }
-            K::Pattern { what } => {
-                write!(f, "{what} has entries where the function has structural zeros")
+            K::Pattern { what, given, expected } => {
+                write!(f, "{what} has entries where the function has structural zeros: ")?;
+                let counts = (given.nnz(), expected.nnz());
+                write!(f, "{} nonzeros, expected {}", counts.0, counts.1)?;
+                match given.first_outside(expected) {
+                    Some((row, col)) => write!(f, "; the first is [{row}, {col}]"),
+                    None => Ok(()),
+                }
             }
             K::NotAScalar { what, shape } => {
                 write!(f, "{what} is a scalar, this is {}", text(*shape))

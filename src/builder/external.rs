@@ -72,7 +72,8 @@ impl Function {
     /// reverse mode both use it.
     ///
     /// # Errors
-    /// The shapes do not fit, or `jvp` has no place for nonzeros of the function.
+    /// The shapes do not fit, `jvp` has no place for nonzeros of the arguments, or its results may
+    /// have nonzeros where those of the function have structural zeros.
     #[track_caller]
     pub fn with_jvp(&self, jvp: &Function) -> Result<Function, BuildError> {
         let location = Location::caller();
@@ -106,17 +107,19 @@ fn fitting(f: &Arc<Func>, jvp: &Arc<Func>) -> Result<Arc<Func>, BuildErrorKind> 
         let wrong = given != expected;
         if wrong { Err(BuildErrorKind::Count { what, expected, given }) } else { Ok(()) }
     };
+    let what = |kind: &str, port: &Port| {
+        format!("{kind} `{}` of `{}`, a derivative of `{}`,", port.name, jvp.name, f.name)
+    };
     count("inputs", 2 * f.inputs.len(), jvp.inputs.len())?;
     count("outputs", f.outputs.len(), jvp.outputs.len())?;
     let inputs: Vec<Pattern> =
         f.inputs.iter().chain(&f.inputs).map(|p| p.pattern.clone()).collect();
     for (inner, port) in inputs.iter().zip(&jvp.inputs) {
-        check_fits(inner, &port.pattern, || format!("input `{}` of `{}`", port.name, jvp.name))?;
+        check_fits(inner, &port.pattern, || what("input", port))?;
     }
     let mut outputs = Vec::with_capacity(f.outputs.len());
     for (k, (port, own)) in jvp.outputs.iter().zip(&f.outputs).enumerate() {
-        let what = || format!("output `{}` of `{}`", port.name, jvp.name);
-        check_fits(&port.pattern, &own.pattern, what)?;
+        check_fits(&port.pattern, &own.pattern, || what("output", port))?;
         outputs.push((k, own.pattern.clone()));
     }
     Ok(adapt(jvp, &inputs, &outputs))

@@ -290,7 +290,8 @@ fn argument(
                 return misfit(inside.shape());
             }
             if inside.is_zero() {
-                return Err(BuildErrorKind::Pattern { what: what() });
+                let (given, expected) = (Pattern::scalar(), inside.clone());
+                return Err(BuildErrorKind::Pattern { what: what(), given, expected });
             }
             let last = step.checked_mul(n as i64).and_then(|end| end.checked_add(*base));
             if last.is_none() {

@@ -6,7 +6,7 @@
 //! structural zeros annihilate; more only after [`Graph::set_folds_real`].
 
 use super::arena::{Attr, Graph};
-use super::node::{Constant, NodeId, Op, Payload, Reduction, Values};
+use super::node::{Constant, NodeId, Op, Payload, Port, Reduction, Values};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
 
@@ -69,6 +69,11 @@ impl Graph {
     /// Argument number `k` of the function.
     pub fn input(&mut self, k: usize, pattern: Pattern) -> NodeId {
         self.intern(Op::Input, &[], Attr::Number(k as u32), pattern)
+    }
+
+    /// The arguments of a function with these inputs.
+    pub fn inputs(&mut self, ports: &[Port]) -> Vec<NodeId> {
+        ports.iter().enumerate().map(|(k, port)| self.input(k, port.pattern.clone())).collect()
     }
 
     /// An elementwise operation. Matrix operands have one shape; 1x1 operands are broadcast.

@@ -16,9 +16,9 @@ mod restore;
 pub mod visit;
 
 pub use arena::{Attr, Graph};
-pub use expand::{copy_nested, expand};
+pub use expand::{copy_nested, expand, expand_whole};
 pub use external::{Callback, External};
-pub use func::{Body, Func, Memo, Source};
+pub use func::{Ancestry, Body, Func, Memo, Source, Supply};
 pub use node::{
     ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,
     Window, window_fits,

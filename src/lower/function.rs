@@ -328,7 +328,8 @@ impl<'a> Lowerer<'a> {
             let list = |ports: &[(usize, usize)]| {
                 ports.iter().map(|&shape| shape_text(shape)).collect::<Vec<_>>().join(", ")
             };
-            let message = format!("`{}` is no derivative of this function", name.text);
+            let of = self.functions[id].declaration.name();
+            let message = format!("`{}` is no derivative of `{}`", name.text, of.text);
             self.report(
                 Diagnostic::new(Code::DerivativeFunction, name.span, message)
                     .label(format!(
@@ -342,6 +343,9 @@ impl<'a> Lowerer<'a> {
                         list(&shapes(&lowered.func.outputs))
                     )),
             );
+            return None;
+        }
+        if !self.jvp_fits(id, &lowered, &tangent, name) {
             return None;
         }
         let mut hidden = lowered.hidden.clone();
@@ -361,6 +365,44 @@ impl<'a> Lowerer<'a> {
             Some(_) => self.wrapped(&lowered, &hidden, Some(jvp)),
         };
         Some(Arc::new(Lowered { func, hidden, n_parameters: n, nesting: lowered.nesting }))
+    }
+
+    /// Whether the derivative function `tangent`, of the right shapes, takes all nonzeros of the
+    /// arguments and directions, and gives none but those of the results.
+    fn jvp_fits(&mut self, id: usize, lowered: &Lowered, tangent: &Lowered, name: &Name) -> bool {
+        let own = &lowered.func.inputs[..lowered.n_parameters];
+        let taken = tangent.func.inputs.iter().zip(own.iter().chain(own));
+        let taken = taken.map(|(port, own)| (true, port, own, &own.pattern, &port.pattern));
+        let given = tangent.func.outputs.iter().zip(&lowered.func.outputs);
+        let given = given.map(|(port, own)| (false, port, own, &port.pattern, &own.pattern));
+        for (is_parameter, port, own, inner, outer) in taken.chain(given) {
+            let Some((row, col)) = inner.first_outside(outer) else { continue };
+            let of = self.functions[id].declaration.name();
+            let kind = if is_parameter { "parameter" } else { "result" };
+            let counts = |kind: &str, port: &Port, with_entry: bool| {
+                let entry = if with_entry { "with" } else { "without" };
+                format!(
+                    "the {kind} `{}` is {}x{} with {} nonzeros, {entry} [{row}, {col}]",
+                    port.name,
+                    port.pattern.n_rows(),
+                    port.pattern.n_cols(),
+                    port.pattern.nnz()
+                )
+            };
+            let help = match is_parameter {
+                true => "its parameters take all nonzeros of the arguments and of directions",
+                false => "a derivative is zero where the function is a structural zero",
+            };
+            let message = format!("the pattern of `{}` is none of a derivative", name.text);
+            self.report(
+                Diagnostic::new(Code::DerivativeFunction, name.span, message)
+                    .label(counts(kind, port, !is_parameter))
+                    .secondary(of.span, counts(kind, own, is_parameter))
+                    .help(help),
+            );
+            return false;
+        }
+        true
     }
 
     fn hidden_ports(&self, hidden: &[BindingId]) -> Vec<Port> {
@@ -385,8 +427,7 @@ impl<'a> Lowerer<'a> {
         let mut ports = lowered.func.inputs[..lowered.n_parameters].to_vec();
         ports.extend(self.hidden_ports(hidden));
         let mut graph = Graph::new();
-        let inputs: Vec<NodeId> =
-            ports.iter().enumerate().map(|(k, p)| graph.input(k, p.pattern.clone())).collect();
+        let inputs = graph.inputs(&ports);
         let n_used = lowered.func.inputs.len();
         let results = match lowered.func.graph() {
             Some((from, roots)) => {
@@ -419,8 +460,7 @@ impl<'a> Lowerer<'a> {
             ports.push(Port::new(name, pattern));
         }
         let mut graph = Graph::new();
-        let inputs: Vec<NodeId> =
-            ports.iter().enumerate().map(|(k, p)| graph.input(k, p.pattern.clone())).collect();
+        let inputs = graph.inputs(&ports);
         let (primal, seeds) = inputs.split_at(n_inputs);
         let hidden_at = |id: &BindingId| hidden.iter().position(|h| h == id);
         let mut arguments = primal[..n].to_vec();

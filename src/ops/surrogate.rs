@@ -88,8 +88,7 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     }
     let n_states = ports.len();
     ports.extend_from_slice(&spec.body.inputs[spec.n_states..]);
-    let all: Vec<NodeId> =
-        ports.iter().enumerate().map(|(k, p)| body.input(k, p.pattern.clone())).collect();
+    let all = body.inputs(&ports);
     let inputs = [&all[..spec.n_states], &all[n_states..]].concat();
     let values = visit::transplant(source, roots, &mut body, &inputs);
 

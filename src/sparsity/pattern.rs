@@ -426,6 +426,14 @@ impl Pattern {
         )
     }
 
+    /// The first nonzero, as row and column, that is none of `outer`, which has the same shape.
+    pub fn first_outside(&self, outer: &Pattern) -> Option<(usize, usize)> {
+        if outer.is_dense() || self == outer {
+            return None;
+        }
+        self.entries().find(|&(row, col)| outer.find(row, col).is_none())
+    }
+
     /// For each nonzero of `self` its nonzero index in `outer`, if all are nonzeros there.
     pub fn positions_in(&self, outer: &Pattern) -> Option<Vec<u32>> {
         if self.shape() != outer.shape() {

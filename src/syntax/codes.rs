@@ -193,7 +193,7 @@ codes! {
         "`end` is the last index of the innermost `[...]` that follows a value.",
         wrong "input x[3]\noutput f = x[0] + end", right "input x[3]\noutput f = x[0] + x[end]";
     DerivativeFunction "E0118" "a derivative function that does not fit",
-        "The function after `with jvp =` takes the arguments of the function and then one direction for each, and gives the derivative of the result in these directions.",
+        "The function after `with jvp =` takes the arguments of the function and then one direction for each, and gives the derivative of the result in these directions. Where the result is a structural zero, the derivative is one, too.",
         wrong "fn g(x) = 1\nfn f(x) = x with jvp = g\ninput x\noutput y = f(x)", right "fn g(x, v) = v\nfn f(x) = x with jvp = g\ninput x\noutput y = f(x)";
 
     ShapesElementwise "E0201" "shapes do not fit in an elementwise operation",

@@ -11,4 +11,5 @@ mod nist;
 mod numpy_random;
 mod pose_graphs;
 mod programs;
+mod quadrotor;
 mod works;

@@ -412,12 +412,7 @@ fn lane_loop(cx: &mut Accumulation, of: usize, kept: &[Vec<u32>; 2]) -> [Option<
     let (n, args, modes, range) = (*n, args.clone(), modes.clone(), range.clone());
     let Some((graph, roots)) = body.graph() else { return [None, None] };
     let mut scratch = Graph::new();
-    let inputs: Vec<NodeId> = body
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(k, port)| scratch.input(k, port.pattern.clone()))
-        .collect();
+    let inputs = scratch.inputs(&body.inputs);
     let roots = visit::transplant(graph, roots, &mut scratch, &inputs);
     let (mut outputs, mut results, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
     let mut place = [None, None];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{Partials, ValuesId};
-use crate::graph::{Func, Graph, NodeId, visit};
+use crate::graph::{Func, Graph, visit};
 use crate::sparsity::adjacency::Lists;
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -47,8 +47,7 @@ pub fn split_entries(
     let (graph, roots) = entries.func.graph()?;
     let mut scratch = Graph::new();
     let ports = entries.func.inputs.clone();
-    let inputs: Vec<NodeId> =
-        ports.iter().enumerate().map(|(k, p)| scratch.input(k, p.pattern.clone())).collect();
+    let inputs = scratch.inputs(&ports);
     let values = visit::transplant(graph, roots, &mut scratch, &inputs)[0];
     let values = scratch.densify(values);
     let mut pick = |places: &[EntryPlace]| {
@@ -83,8 +82,7 @@ pub fn join_entries(then: &Entries, otherwise: &Entries) -> Option<[Entries; 2]>
         let mut scratch = Graph::new();
         let (graph, roots) = of.func.graph()?;
         let ports = of.func.inputs.clone();
-        let inputs: Vec<NodeId> =
-            ports.iter().enumerate().map(|(k, p)| scratch.input(k, p.pattern.clone())).collect();
+        let inputs = scratch.inputs(&ports);
         let values = visit::transplant(graph, roots, &mut scratch, &inputs)[0];
         let values = scratch.densify(values);
         let constants: Vec<f64> = of.constants.iter().map(|c| c.1).collect();
