@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
-use super::{DiffError, forward, prepared, reverse};
+use super::{DiffError, directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 
@@ -98,6 +98,21 @@ pub(super) fn colored(
         return Ok(None);
     }
     let plan = Arc::new(JacobianPlan::new(&compressed));
+    if directions::are_looped(graph, y, wrt, plan.groups.len()) {
+        let (stacked, n) = match plan.side {
+            Side::Columns => {
+                (directions::tangents(graph, y, wrt, plan.groups.iter())?, graph.nnz(y))
+            }
+            Side::Rows => {
+                let n_targets = wrt.iter().map(|&x| graph.nnz(x)).sum();
+                (directions::cotangents(graph, y, wrt, plan.groups.iter())?, n_targets)
+            }
+        };
+        let source = plan.reads().map(|read| read.group * n as u32 + read.index).collect();
+        let column = Pattern::dense(compressed.nnz(), 1);
+        let column = graph.gather(stacked, IndexMap::from_table(source), column);
+        return Ok(Some(Compressed { pattern: compressed, column, plan: Some(plan) }));
+    }
     let targets = Targets::new(graph, wrt);
     let derivatives: Vec<NodeId> = match plan.side {
         Side::Columns => {

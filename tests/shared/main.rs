@@ -3,6 +3,7 @@
 
 mod acopf;
 mod chains;
+mod adbench;
 mod common;
 mod conformance;
 mod g2o;
