@@ -2,8 +2,8 @@
 //! says that they did not run.
 
 mod acopf;
-mod chains;
 mod adbench;
+mod chains;
 mod common;
 mod conformance;
 mod g2o;
