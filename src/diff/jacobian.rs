@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
+use super::entries::{Derivatives, cheaper, eliminated};
 use super::{DiffError, directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
@@ -83,6 +84,17 @@ pub(super) fn compressed(
     if graph.nnz(y) > 1 && has_structure(graph, &[y], wrt) {
         let found = accumulated(graph, y, wrt, |_, _| true)?;
         return Ok(found.map(|(pattern, column)| Compressed { pattern, column, plan: None }));
+    }
+    if let Some((pattern, column)) = eliminated(graph, y, wrt, Derivatives::First) {
+        if pattern.is_zero() {
+            return Ok(None);
+        }
+        let colored = colored(graph, y, wrt)?;
+        let other = colored.as_ref().map_or(column, |found| found.column);
+        if cheaper(graph, &[y], [column, other]) == 0 {
+            return Ok(Some(Compressed { pattern, column, plan: None }));
+        }
+        return Ok(colored);
     }
     colored(graph, y, wrt)
 }

@@ -3,11 +3,14 @@
 
 mod acopf;
 mod adbench;
+mod chains;
 mod common;
 mod conformance;
+mod g2o;
 mod matpower;
 mod nist;
 mod numpy_random;
+mod pose_graphs;
 mod programs;
 mod quadrotor;
 mod works;
