@@ -7,8 +7,10 @@
 
 mod address;
 mod compile;
+mod lanes;
 mod lower;
 mod memory;
+mod pairs;
 mod plan;
 mod runtime;
 mod translate;
