@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::jacobian::Targets;
-use super::{DiffError, forward, prepared, reverse};
+use super::{DiffError, check_directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{HessianPlan, IndexMap, Pattern};
 
@@ -67,6 +67,7 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
         Some(plan) if !plan.groups.is_empty() => Arc::new(plan),
         _ => return Ok(Hessian { value: graph.zero(n, n), plan: None }),
     };
+    check_directions(graph, gradient, plan.groups.len())?;
     let seeds: Vec<Vec<NodeId>> =
         plan.groups.iter().map(|group| targets.seed(graph, wrt, group)).collect();
     let tangents: Vec<NodeId> =

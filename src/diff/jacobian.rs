@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
-use super::{DiffError, forward, prepared, reverse};
+use super::{DiffError, check_directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 
@@ -98,6 +98,7 @@ pub(super) fn colored(
         return Ok(None);
     }
     let plan = Arc::new(JacobianPlan::new(&compressed));
+    check_directions(graph, y, plan.groups.len())?;
     let targets = Targets::new(graph, wrt);
     let derivatives: Vec<NodeId> = match plan.side {
         Side::Columns => {
