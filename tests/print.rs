@@ -38,9 +38,8 @@ fn programs() {
             input theta_0
             input X[2, 3]
             param h in 0..1 = 0.5  # [s]
-            index n1[2] = [0, 1]
             fn f(s[2], u) = [s[1], u - sin(s[0])]
-            let t2 = fold s1 = [theta_0, 0][n1] for k1 in 0..3 {
+            let t2 = fold s1 = [theta_0, 0] for k1 in 0..3 {
               let t1 = f(s1, x[k1])
               s1 + t1 .* (h * t1)
             }
