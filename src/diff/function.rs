@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::dependency::dependency;
-use super::jacobian::{colored, compressed};
+use super::entries::{AdjointOf, entries};
+use super::jacobian::colored;
 use super::{DiffError, MissingDerivative, forward, reverse};
-use crate::graph::{Func, Graph, NodeId, Port, expand, visit};
-use crate::ops::accumulation::{Entries, EntryPlace};
+use crate::graph::{Func, Graph, NodeId, Port, visit};
+use crate::ops::accumulation::Entries;
 use crate::ops::context::{Derived, Deriver, Seeds};
-use crate::sparsity::{IndexMap, Pattern};
+use crate::sparsity::Pattern;
 
 /// Derives called functions by the drivers of this module.
 pub struct Derivation;
@@ -103,7 +104,11 @@ impl Deriver for Derivation {
                     *value = new.graph.zero(n_rows, n_cols);
                 }
             }
-            Ok(new.freeze(format!("{}_adj", f.name), Vec::new(), values))
+            let derived = new.freeze(format!("{}_adj", f.name), Vec::new(), values);
+            if let ([seeds], None) = (&seeds[..], &f.jvp) {
+                AdjointOf::note(&derived, f, seeds);
+            }
+            Ok(derived)
         })
     }
 
@@ -118,65 +123,7 @@ impl Deriver for Derivation {
     }
 
     fn entries(&self, f: &Arc<Func>, active: &[bool]) -> Result<Arc<Entries>, MissingDerivative> {
-        memoise(f, format!("entries {active:?}"), || {
-            let mut new = Primal::new(f)?;
-            let inputs: Vec<usize> = (0..active.len()).filter(|&k| active[k]).collect();
-            let targets: Vec<NodeId> = inputs.iter().map(|&k| new.inputs[k]).collect();
-            let y = new.graph.concat(&new.outputs);
-            let found = if new.graph.nnz(y) == 0 {
-                None
-            } else {
-                compressed(&mut new.graph, y, &targets).map_err(|e| missing(e, f))?
-            };
-            let (pattern, column) = match found {
-                Some(found) => (found.pattern, found.column),
-                None => (Pattern::zero(0, 0), new.graph.zero(0, 1)),
-            };
-            let start_of = |ports: &mut dyn Iterator<Item = &Port>| {
-                let mut starts = vec![0];
-                for port in ports {
-                    starts.push(starts[starts.len() - 1] + port.pattern.nnz());
-                }
-                starts
-            };
-            let of_outputs = start_of(&mut f.outputs.iter());
-            let of_inputs = start_of(&mut inputs.iter().map(|&k| &f.inputs[k]));
-            let find = |starts: &[usize], k: usize| {
-                let port = starts.partition_point(|&start| start <= k) - 1;
-                (port, (k - starts[port]) as u32)
-            };
-            let place = |row: usize, column: usize, source: u32| {
-                let ((output, row), (input, column)) =
-                    (find(&of_outputs, row), find(&of_inputs, column));
-                let (output, input) = (output as u32, inputs[input] as u32);
-                EntryPlace { output, row, input, column, source }
-            };
-            let Primal { graph, ports, .. } = new;
-            let (mut graph, values) = scalar_entries(graph, column);
-            let by_scalar = values.len() == pattern.nnz();
-            let (mut places, mut constants, mut kept) = (Vec::new(), Vec::new(), Vec::new());
-            for (k, (row, column)) in pattern.entries().enumerate() {
-                let value = by_scalar.then(|| number(&graph, values[k])).flatten();
-                match value {
-                    // Found to be structurally zero after all.
-                    Some(0.0) => {}
-                    Some(v) => constants.push((place(row, column, 0), v)),
-                    None => {
-                        places.push(place(row, column, kept.len() as u32));
-                        kept.push(k as u32);
-                    }
-                }
-            }
-            let column = if by_scalar {
-                let kept: Vec<NodeId> = kept.iter().map(|&k| values[k as usize]).collect();
-                graph.concat(&kept)
-            } else {
-                values[0]
-            };
-            let outputs = vec![("entries".into(), column)];
-            let func = Func::freeze(format!("{}_jac", f.name), &graph, ports, outputs);
-            Ok(Entries { func, places, constants })
-        })
+        memoise(f, format!("entries {active:?}"), || entries(self, f, active))
     }
 
     fn colored(
@@ -237,24 +184,7 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
     all
 }
 
-/// The nonzeros of a column as scalars, with what computes them; of a long one the column itself.
-fn scalar_entries(mut graph: Graph, column: NodeId) -> (Graph, Vec<NodeId>) {
-    const MOST: usize = 4_096;
-    let n = graph.nnz(column);
-    if n > MOST {
-        return (graph, vec![column]);
-    }
-    let scalars: Vec<NodeId> =
-        (0..n).map(|k| graph.gather(column, IndexMap::range(k, 1), Pattern::scalar())).collect();
-    expand(&graph, &scalars, &mut |f| f.clone())
-}
-
-/// The value of a scalar that is a number.
-fn number(graph: &Graph, scalar: NodeId) -> Option<f64> {
-    if graph.pattern(scalar).is_zero() { Some(0.0) } else { graph.as_uniform(scalar) }
-}
-
-fn missing(error: DiffError, f: &Arc<Func>) -> MissingDerivative {
+pub(super) fn missing(error: DiffError, f: &Arc<Func>) -> MissingDerivative {
     match error {
         DiffError::Missing(e) => e,
         _ => MissingDerivative { function: f.name.clone() },
@@ -291,16 +221,16 @@ fn key(seeds: &Seeds) -> String {
 }
 
 /// A copy of a function under construction, with its inputs and outputs.
-struct Primal {
-    graph: Graph,
-    ports: Vec<Port>,
-    inputs: Vec<NodeId>,
-    outputs: Vec<NodeId>,
+pub(super) struct Primal {
+    pub graph: Graph,
+    pub ports: Vec<Port>,
+    pub inputs: Vec<NodeId>,
+    pub outputs: Vec<NodeId>,
 }
 
 impl Primal {
     /// Refuses externals without derivative.
-    fn new(f: &Arc<Func>) -> Result<Primal, MissingDerivative> {
+    pub fn new(f: &Arc<Func>) -> Result<Primal, MissingDerivative> {
         let mut graph = Graph::new();
         graph.set_folds_real(true);
         let ports = f.inputs.clone();

@@ -9,12 +9,16 @@
 
 mod accumulate;
 mod dependency;
+mod directions;
+mod eliminate;
+mod entries;
 mod forward;
 mod function;
 mod hessian;
 mod jacobian;
 mod prepare;
 mod reverse;
+mod straight;
 
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, Pattern, PatternError};

@@ -27,7 +27,21 @@ pub fn expand(
     outputs: &[NodeId],
     nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
 ) -> (Graph, Vec<NodeId>) {
-    let mut expansion = Expansion { to: Graph::new(), nested };
+    expanded(graph, outputs, is_small, nested)
+}
+
+/// [`expand`], with all functions in place of their calls that have no derivative of their own.
+pub fn expand_whole(graph: &Graph, outputs: &[NodeId]) -> (Graph, Vec<NodeId>) {
+    expanded(graph, outputs, |f| f.jvp.is_none(), &mut |f| f.clone())
+}
+
+fn expanded(
+    graph: &Graph,
+    outputs: &[NodeId],
+    inlines: fn(&Func) -> bool,
+    nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
+) -> (Graph, Vec<NodeId>) {
+    let mut expansion = Expansion { to: Graph::new(), inlines, nested };
     expansion.to.set_folds_real(true);
     let values = expansion.values(graph, outputs, None);
     let roots = outputs
@@ -45,7 +59,7 @@ pub fn copy_nested(
     outputs: &[NodeId],
     nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
 ) -> (Graph, Vec<NodeId>) {
-    let mut expansion = Expansion { to: Graph::new(), nested };
+    let mut expansion = Expansion { to: Graph::new(), inlines: is_small, nested };
     let mut copies = vec![NodeId(0); graph.len()];
     let mut results: FxHashMap<NodeId, Vec<NodeId>> = FxHashMap::default();
     for id in visit::reachable(graph, outputs) {
@@ -75,6 +89,10 @@ pub fn copy_nested(
     (expansion.to, roots)
 }
 
+fn is_small(f: &Func) -> bool {
+    f.size() <= INLINE
+}
+
 /// A value as one node, as scalars, or both.
 #[derive(Clone)]
 struct Value {
@@ -94,6 +112,8 @@ impl Value {
 
 struct Expansion<'n> {
     to: Graph,
+    /// Which functions are put in place of their calls.
+    inlines: fn(&Func) -> bool,
     nested: &'n mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
 }
 
@@ -163,6 +183,12 @@ impl Expansion<'_> {
             Op::Gather => {
                 let source = value(args[0]).clone();
                 let Some(map) = graph.map(id) else { return source };
+                // Few scalars at many places are not written out.
+                if n > SMALL && graph.nnz(args[0]) <= SMALL {
+                    let whole = self.whole(&source, graph.pattern(args[0]));
+                    let spread = self.to.gather(whole, map.clone(), graph.pattern(id).clone());
+                    return Value::of_whole(spread);
+                }
                 let scalars =
                     source.scalars.as_ref().map(|s| map.iter().map(|k| s[k]).collect::<Rc<[_]>>());
                 let whole =
@@ -249,7 +275,7 @@ impl Expansion<'_> {
         if let Some(callee) = graph.callee(id)
             && let Some((body, outputs)) = callee.graph()
             && callee.inputs.iter().all(|p| p.range.is_none())
-            && callee.size() <= INLINE
+            && (self.inlines)(callee)
         {
             return self.values(body, outputs, Some(&args));
         }

@@ -2,13 +2,13 @@
 
 use std::any::Any;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::Graph;
 use super::external::External;
-use super::node::{NodeId, Op, Port};
+use super::node::{Constant, NodeId, Op, Port};
 use super::visit;
 use crate::sparsity::Pattern;
 
@@ -55,6 +55,70 @@ pub(crate) enum Source {
     Output(usize),
     Input(usize),
     Zero,
+}
+
+/// How a function comes from another one by other ports.
+#[derive(Debug)]
+pub(crate) struct Ancestry {
+    pub func: Weak<Func>,
+    /// What each input of the other function is.
+    pub inputs: Vec<Supply>,
+    /// What each output of the function is, by ports of the other one.
+    pub outputs: Vec<Source>,
+}
+
+/// What an input of the [`Ancestry`] of a function is.
+#[derive(Clone, Debug)]
+pub(crate) enum Supply {
+    /// An input of the function.
+    Port(usize),
+    Constant(Pattern, Constant),
+    /// Structurally zero.
+    Nothing,
+}
+
+impl Ancestry {
+    const KEY: &'static str = "origin";
+
+    /// The origin of a function that was made by other ports.
+    pub fn of(func: &Func) -> Option<Arc<Ancestry>> {
+        func.derived.get(Ancestry::KEY)
+    }
+
+    /// Notes that `func` is `from` with other ports; origins of origins are looked through.
+    pub(super) fn put(
+        func: &Arc<Func>,
+        from: &Arc<Func>,
+        inputs: &[Supply],
+        outputs: impl Iterator<Item = Source>,
+    ) {
+        let origin = match Ancestry::of(from) {
+            None => {
+                let (inputs, outputs) = (inputs.to_vec(), outputs.collect());
+                Ancestry { func: Arc::downgrade(from), inputs, outputs }
+            }
+            Some(first) => {
+                let supply = |s: &Supply| match s {
+                    Supply::Port(k) => inputs[*k].clone(),
+                    other => other.clone(),
+                };
+                // Inputs that pass through `from` are no outputs of its origin.
+                let Some(outputs) = outputs
+                    .map(|o| match o {
+                        Source::Output(k) => Some(first.outputs[k]),
+                        Source::Input(_) => None,
+                        Source::Zero => Some(Source::Zero),
+                    })
+                    .collect()
+                else {
+                    return;
+                };
+                let inputs = first.inputs.iter().map(supply).collect();
+                Ancestry { func: first.func.clone(), inputs, outputs }
+            }
+        };
+        func.derived.put(Ancestry::KEY.into(), Arc::new(origin));
+    }
 }
 
 /// Results kept by key, any type. Filled by the modules that derive functions.
@@ -170,7 +234,7 @@ impl Func {
     /// The same function with inputs chosen and ordered anew and other outputs. Inputs left out
     /// must not be used. `None` for externals.
     pub(crate) fn with_ports(
-        &self,
+        self: &Arc<Func>,
         inputs: &[usize],
         outputs: &[(Source, Pattern)],
     ) -> Option<Arc<Func>> {
@@ -200,8 +264,14 @@ impl Func {
             };
             named.push((name, scratch.project(value, pattern)));
         }
-        let inputs = inputs.iter().map(|&i| self.inputs[i].clone()).collect();
-        Some(Func::freeze(self.name.clone(), &scratch, inputs, named))
+        let ports = inputs.iter().map(|&i| self.inputs[i].clone()).collect();
+        let func = Func::freeze(self.name.clone(), &scratch, ports, named);
+        let mut supplies = vec![Supply::Nothing; self.inputs.len()];
+        for (k, &i) in inputs.iter().enumerate() {
+            supplies[i] = Supply::Port(k);
+        }
+        Ancestry::put(&func, self, &supplies, outputs.iter().map(|o| o.0));
+        Some(func)
     }
 
     /// Which inputs the body uses; all of an external's.

@@ -17,9 +17,9 @@ pub mod visit;
 
 pub(crate) use arena::Attr;
 pub use arena::Graph;
-pub(crate) use expand::{copy_nested, expand};
+pub(crate) use expand::{copy_nested, expand, expand_whole};
 pub use external::{Callback, External};
-pub(crate) use func::Source;
+pub(crate) use func::{Ancestry, Source, Supply};
 pub use func::{Body, Func};
 pub use node::{
     ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,

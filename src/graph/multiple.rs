@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::arena::{Attr, Graph};
 use super::node::{ArgMode, Constant, NodeId, Op, Payload, Port, ResultMode};
-use super::{Func, LoopSpec, visit};
+use super::{Ancestry, Func, LoopSpec, Source, Supply, visit};
 use crate::sparsity::Pattern;
 
 impl Graph {
@@ -125,6 +125,20 @@ impl Graph {
             .map(|(port, root)| (port.name.clone(), scratch.project(root, &port.pattern)))
             .collect();
         let body = Func::freeze(spec.body.name.clone(), &scratch, ports, named);
+        let mut supplies: Vec<Supply> = (0..spec.n_states).map(Supply::Port).collect();
+        supplies.extend(constants.iter().enumerate().map(|(k, constant)| {
+            match (constant, keep.binary_search(&k)) {
+                (Some((pattern, value)), _) => Supply::Constant(pattern.clone(), value.clone()),
+                (None, Ok(at)) => Supply::Port(spec.n_states + at),
+                (None, Err(_)) => Supply::Nothing,
+            }
+        }));
+        Ancestry::put(
+            &body,
+            &spec.body,
+            &supplies,
+            (0..spec.body.outputs.len()).map(Source::Output),
+        );
         let mut kept_args = args[..spec.n_states].to_vec();
         kept_args.extend(keep.iter().map(|&k| args[spec.n_states + k]));
         let modes = keep.iter().map(|&k| spec.args[k].clone()).collect();

@@ -14,6 +14,7 @@ use super::ir::{AddrId, Affine, Base, CallInfo, Callee, CheckInfo, Inst, Kernel,
 use super::place::{Place, View};
 use super::polls;
 use crate::graph::{Body, External, Func, Graph, NodeId, Op, visit};
+use crate::sparsity::IndexMap;
 
 /// Calls of functions with at most so many nodes are emitted in place.
 const INLINE_CALL: usize = 200;
@@ -60,15 +61,30 @@ pub(super) struct Frame<'g> {
     pub results: FxHashMap<NodeId, Vec<Place>>,
     /// Where a node's value is to be put, if it needs memory at all.
     pub targets: FxHashMap<NodeId, View>,
+    /// The same of results of loops, by loop and number of the result.
+    pub result_targets: FxHashMap<(NodeId, usize), View>,
     /// Elementwise nodes that are computed in the loop of their only user.
     pub fused: Vec<bool>,
+    /// Nodes that are only read by gathers with tables.
+    pub by_table: Vec<bool>,
+    /// How many nodes and outputs read a node.
+    pub uses: Vec<u32>,
 }
 
 impl<'g> Frame<'g> {
     fn new(graph: &'g Graph, order: &[NodeId], outputs: &[NodeId]) -> Frame<'g> {
         let mut fused = vec![false; graph.len()];
+        let mut by_table = vec![true; graph.len()];
         let uses = visit::use_counts(graph, order, outputs);
+        for &output in outputs {
+            by_table[output.index()] = false;
+        }
         for &id in order {
+            if !matches!(graph.map(id), Some(IndexMap::Table(_))) || graph.op(id) != Op::Gather {
+                for a in graph.args(id) {
+                    by_table[a.index()] = false;
+                }
+            }
             let walks = matches!(graph.op(id), Op::Scalar(_) | Op::Reduce(_));
             for &a in graph.args(id) {
                 let elementwise = matches!(graph.op(a), Op::Scalar(_)) && graph.nnz(a) > 1;
@@ -82,7 +98,10 @@ impl<'g> Frame<'g> {
             places: vec![None; graph.len()],
             results: FxHashMap::default(),
             targets: FxHashMap::default(),
+            result_targets: FxHashMap::default(),
             fused,
+            by_table,
+            uses,
         }
     }
 
@@ -142,8 +161,10 @@ impl Builder {
         }
         let mut frame = Frame::new(graph, &order, outputs);
         let alone = outputs.len() == 1;
-        let shared = order.iter().filter(|id| !alone && owner[id.index()] == SHARED);
-        for &id in shared {
+        let is_shared = |id: &&NodeId| !alone && owner[id.index()] == SHARED;
+        let shared: Vec<NodeId> = order.iter().filter(is_shared).copied().collect();
+        self.place_parts(&mut frame, &shared);
+        for id in shared {
             self.node(&mut frame, id, inputs);
         }
         let mut own: Vec<Vec<NodeId>> = vec![Vec::new(); outputs.len()];
@@ -157,6 +178,7 @@ impl Builder {
             if owner[output.index()] == k as u32 {
                 frame.targets.insert(output, view.clone());
             }
+            self.place_parts(&mut frame, &own[k]);
             for &id in &own[k] {
                 self.node(&mut frame, id, inputs);
             }
@@ -168,16 +190,21 @@ impl Builder {
     /// Puts the value of an output where it belongs, unless it was computed there.
     fn deliver(&mut self, frame: &Frame, output: NodeId, to: &View) {
         let place = frame.place(output);
-        if let Place::View(view) = &place
-            && view.base == to.base
-            && view.index == to.index
-            && view.is_contiguous()
-            && view.tables.is_empty()
-        {
+        if matches!(&place, Place::View(view) if view.is_same_block(to)) {
             return;
         }
-        let place = self.walkable(&place);
-        self.emitter.copy(&place, to);
+        self.copy(&place, to);
+    }
+
+    /// Copies a value into memory.
+    pub(super) fn copy(&mut self, place: &Place, to: &View) {
+        match place {
+            Place::Values(_) => self.emitter.copy(place, to),
+            _ => {
+                let place = self.walkable(place);
+                self.emitter.copy(&place, to);
+            }
+        }
     }
 
     /// Emits a function in place; outputs with a target are stored there.
@@ -203,6 +230,7 @@ impl Builder {
                 frame.targets.entry(output).or_insert_with(|| view.clone());
             }
         }
+        self.place_parts(&mut frame, &order);
         for id in order {
             self.node(&mut frame, id, inputs);
         }

@@ -42,9 +42,11 @@ impl Builder {
             .results
             .iter()
             .zip(&spec.patterns)
-            .map(|(mode, pattern)| match mode {
+            .enumerate()
+            .map(|(r, (mode, pattern))| match mode {
                 ResultMode::Window(window) => {
-                    let view = self.emitter.allocate(pattern.nnz());
+                    let target = frame.result_targets.get(&(id, spec.n_states + r)).cloned();
+                    let view = target.unwrap_or_else(|| self.emitter.allocate(pattern.nnz()));
                     let once = window.is_partition(spec.n, pattern.nnz());
                     if !once || spec.range.is_some() {
                         self.emitter.fill(&view, 0.0);

@@ -2,6 +2,7 @@
 
 mod build;
 pub mod calls;
+mod concat;
 pub mod count;
 mod emit;
 pub mod ir;

@@ -200,30 +200,6 @@ impl Builder {
         Place::view(target)
     }
 
-    fn concat(&mut self, frame: &Frame, id: NodeId) -> Place {
-        let graph = frame.graph;
-        let parts = graph.args(id);
-        let short = |&a: &NodeId| matches!(frame.place(a), Place::Values(_)) || graph.nnz(a) <= 4;
-        if parts.iter().all(short) {
-            let mut values = Vec::with_capacity(graph.nnz(id));
-            for &a in parts {
-                let place = frame.place(a);
-                values.extend(self.values(&place, graph.nnz(a)));
-            }
-            return Place::Values(values.into());
-        }
-        let target = self.target(frame, id);
-        let mut start = 0;
-        for &a in parts {
-            let n = graph.nnz(a);
-            let part = target.gather(&IndexMap::range(start, n));
-            let place = self.walkable(&frame.place(a));
-            self.emitter.copy(&place, &part);
-            start += n;
-        }
-        Place::view(target)
-    }
-
     /// Dense products by three loops; sparse ones by a list of the products of nonzeros.
     fn matmul(&mut self, frame: &Frame, id: NodeId) -> Place {
         let graph = frame.graph;

@@ -79,6 +79,53 @@ impl View {
         }
     }
 
+    /// Contiguous, and element after element by its index alone.
+    pub fn is_block(&self) -> bool {
+        self.is_contiguous()
+            && self.tables.is_empty()
+            && matches!(self.elements, Elements::Stride(_))
+    }
+
+    /// Whether two views are the same contiguous memory.
+    pub fn is_same_block(&self, other: &View) -> bool {
+        self.is_block()
+            && other.is_block()
+            && self.base == other.base
+            && self.index.terms == other.index.terms
+            && self.len() == other.len()
+            && self.first_address() == other.first_address()
+    }
+
+    /// Of a block, without the terms of the index.
+    fn first_address(&self) -> i64 {
+        let first = if self.select.is_empty() { 0 } else { self.select.get(0) as i64 };
+        match self.elements {
+            Elements::Stride(s) => self.index.offset + s * first,
+            Elements::Table { .. } => self.index.offset,
+        }
+    }
+
+    /// The same addresses in all iterations of the loops around.
+    pub fn is_fixed(&self) -> bool {
+        let start = match &self.elements {
+            Elements::Stride(_) => true,
+            Elements::Table { start, .. } => start.terms.is_empty(),
+        };
+        start && self.index.terms.is_empty() && self.tables.is_empty()
+    }
+
+    /// Address of nonzero `k` of a view that is fixed.
+    pub fn fixed_address(&self, k: usize) -> Option<i64> {
+        let element = self.select.get(k) as i64;
+        let at = match &self.elements {
+            Elements::Stride(s) => s * element,
+            Elements::Table { table, start } => {
+                i64::from(*table.get(usize::try_from(start.offset + element).ok()?)?)
+            }
+        };
+        Some(self.index.offset + at)
+    }
+
     /// What an iteration of a loop sees through a window; `None` if that cannot be
     /// addressed in place.
     pub fn window(&self, window: &Window, iteration: &Affine) -> Option<View> {

@@ -17,7 +17,7 @@ use super::context::{Deriver, MissingDerivative};
 use crate::graph::{ArgMode, Func, Graph, IterationRange, LoopSpec, NodeId, Port};
 use crate::sparsity::adjacency::Lists;
 use crate::sparsity::limit::check_nonzeros;
-use crate::sparsity::{IndexMap, Pattern, PatternError};
+use crate::sparsity::{Pattern, PatternError};
 use emission::Emission;
 
 pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
@@ -401,11 +401,9 @@ impl<'a> Accumulation<'a> {
         emission.want(values, wanted.iter().copied());
         emission.sweep(&self);
         emission.emit(&mut self, values);
-        let made = &emission.made[values.0 as usize];
-        let source = wanted.iter().map(|&w| made.rank(w)).collect();
-        match made.node {
-            Some(node) => self.graph.gather(node, IndexMap::from_table(source), column),
-            None => self.graph.zero(wanted.len(), 1),
+        match emission.read(&mut self, Some(values), wanted) {
+            Some(made) => made,
+            None => self.graph.fill(column, 1.0),
         }
     }
 }

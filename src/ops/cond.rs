@@ -56,7 +56,7 @@ fn join(then: &Derived, otherwise: &Derived) -> Option<Joined> {
             (p, q) => p.or(q),
         })
         .collect::<Option<_>>()?;
-    let make = |f: &Func, which: fn(&Pair) -> Option<usize>| {
+    let make = |f: &Arc<Func>, which: fn(&Pair) -> Option<usize>| {
         let inputs: Vec<usize> = (0..f.inputs.len()).collect();
         let outputs: Vec<(Source, Pattern)> = pairs
             .iter()

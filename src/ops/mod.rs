@@ -12,7 +12,7 @@ pub mod scalar;
 mod call;
 mod cond;
 mod dependencies;
-mod elementwise;
+pub mod elementwise;
 mod index;
 mod leaf;
 mod matmul;

@@ -101,7 +101,11 @@ proptest! {
         let [y, jac, jvp, vjp, grad, hess, hvp] = &values[..] else { unreachable!() };
         let (v, w) = (&inputs[1], &inputs[2][..y.len()]);
         let size = scale(jac) * scale(w);
-        prop_assert!((dot(w, jvp) - dot(vjp, v)).abs() <= 1e-9 * size || size > 1e12);
+        let (forward, reverse) = (dot(w, jvp), dot(vjp, v));
+        // A norm has no derivative at zero.
+        let exists = jac.iter().all(|v| !v.is_nan());
+        let agree = (forward - reverse).abs() <= 1e-9 * size || !exists;
+        prop_assert!(agree || size > 1e12, "{forward} forward, {reverse} reverse");
         assert_near(&product(jac, v), jvp, 1e-9, "Jacobian and tangent")?;
         assert_near(&product(hess, v), hvp, 1e-9, "Hessian and its product")?;
         let transposed: Vec<f64> = (0..N * N).map(|k| hess[k / N + k % N * N]).collect();

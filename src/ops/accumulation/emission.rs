@@ -1,12 +1,18 @@
 //! Making the wanted entries: backwards to find what they need, forwards to make it.
 
 use super::{ABSENT, Accumulation, Lanes, Side, Terms, Values, ValuesId};
-use crate::graph::{Func, Graph, LoopSpec, NodeId, Reduction, ResultMode, Window, visit};
+use crate::graph::{Func, Graph, LoopSpec, NodeId, Op, Reduction, ResultMode, Window, visit};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
-/// Sums of at most so many products are written out.
+/// Sums of at most so many products of nonzeros of short values are written out.
 const MOST_SCALARS: usize = 8_192;
+
+/// Longest short value, but for local derivatives of a call.
+const SHORT: usize = 64;
+
+/// In place of values: the number 1.
+const ONE: u32 = u32::MAX;
 
 /// Which entries of some values are wanted, and then the column that holds them.
 pub(super) struct Made {
@@ -14,10 +20,12 @@ pub(super) struct Made {
     /// Number of each wanted entry in the column; empty where all are wanted.
     ranks: Vec<u32>,
     pub node: Option<NodeId>,
+    /// By scalars.
+    written_out: bool,
 }
 
 impl Made {
-    pub fn rank(&self, entry: u32) -> u32 {
+    fn rank(&self, entry: u32) -> u32 {
         if self.ranks.is_empty() { entry } else { self.ranks[entry as usize] }
     }
 }
@@ -28,21 +36,37 @@ pub(super) struct Emission {
     /// Of each loop: the wanted lanes that are stacked and those that are summed.
     lanes: Vec<[Vec<u32>; 2]>,
     loops: Vec<Option<[Option<NodeId>; 2]>>,
+    /// Of sums, for each entry the values and the entry in them that it is equal to: entries that
+    /// are only passed on are not made again. Empty for others.
+    origins: Vec<Vec<(u32, u32)>>,
 }
 
 impl Emission {
     pub fn new(cx: &Accumulation) -> Emission {
-        let empty = || Made { wanted: Vec::new(), ranks: Vec::new(), node: None };
+        let empty =
+            || Made { wanted: Vec::new(), ranks: Vec::new(), node: None, written_out: false };
+        let mut origins = Vec::with_capacity(cx.values.len());
+        for (k, values) in cx.values.iter().enumerate() {
+            origins.push(match values {
+                Values::Sums { n, terms } => origins_of_sums(&origins, k as u32, *n, terms),
+                _ => Vec::new(),
+            });
+        }
         Emission {
             made: cx.values.iter().map(|_| empty()).collect(),
             lanes: vec![[Vec::new(), Vec::new()]; cx.lanes.len()],
             loops: vec![None; cx.lanes.len()],
+            origins,
         }
     }
 
     pub fn want(&mut self, id: ValuesId, entries: impl Iterator<Item = u32>) {
-        let wanted = &mut self.made[id.0 as usize].wanted;
         for e in entries {
+            let (of, e) = origin(&self.origins, id, e);
+            if of == ONE {
+                continue;
+            }
+            let wanted = &mut self.made[of as usize].wanted;
             if wanted.len() <= e as usize {
                 wanted.resize(e as usize + 1, false);
             }
@@ -161,25 +185,54 @@ impl Emission {
     }
 
     /// `values[sources]` as a dense column; `None` for ones.
-    fn read(&self, cx: &mut Accumulation, of: Option<ValuesId>, source: &[u32]) -> Option<NodeId> {
-        let made = &self.made[of?.0 as usize];
-        let map = IndexMap::from_table(source.iter().map(|&s| made.rank(s)).collect());
+    pub fn read(
+        &self,
+        cx: &mut Accumulation,
+        of: Option<ValuesId>,
+        source: &[u32],
+    ) -> Option<NodeId> {
+        let of = of?;
         let column = Pattern::dense(source.len(), 1);
-        Some(match made.node {
-            Some(node) => cx.graph.gather(node, map, column),
-            None => cx.graph.zero(source.len(), 1),
-        })
+        let origins: Vec<(u32, u32)> =
+            source.iter().map(|&s| origin(&self.origins, of, s)).collect();
+        let mut distinct: Vec<u32> = origins.iter().map(|o| o.0).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if distinct == [ONE] {
+            return None;
+        }
+        // The columns of all that is read, one below the other, and where each begins.
+        let (mut parts, mut starts) = (Vec::new(), Vec::new());
+        let mut start = 0u32;
+        for &of in &distinct {
+            let part = match self.made.get(of as usize) {
+                None => cx.graph.constant(1.0),
+                Some(made) => match made.node {
+                    Some(node) => cx.graph.densify(node),
+                    None => return Some(cx.graph.zero(source.len(), 1)),
+                },
+            };
+            starts.push(start);
+            start += cx.graph.nnz(part) as u32;
+            parts.push(part);
+        }
+        let place = |&(of, e): &(u32, u32)| {
+            let start = distinct.binary_search(&of).map_or(0, |k| starts[k]);
+            start + self.made.get(of as usize).map_or(0, |made| made.rank(e))
+        };
+        let map = IndexMap::from_table(origins.iter().map(place).collect());
+        let whole = cx.graph.concat(&parts);
+        Some(cx.graph.gather(whole, map, column))
     }
 
-    fn sums(&self, cx: &mut Accumulation, k: usize, n: usize) -> Option<NodeId> {
+    fn sums(&mut self, cx: &mut Accumulation, k: usize, n: usize) -> Option<NodeId> {
         let Values::Sums { terms, .. } = &mut cx.values[k] else { return None };
         let terms = std::mem::take(terms);
-        let made = &self.made[k];
-        let n_terms: usize = terms.iter().map(|t| t.target.len()).sum();
-        let products = terms.iter().any(|t| t.left.is_some() && t.right.is_some());
-        if products && n_terms <= MOST_SCALARS {
+        if self.is_small(cx, &terms) {
+            self.made[k].written_out = true;
             return Some(self.scalar_sums(cx, k, &terms, n));
         }
+        let made = &self.made[k];
         let (mut products, mut targets) = (Vec::new(), Vec::new());
         for of in terms {
             let used: Vec<usize> =
@@ -215,6 +268,27 @@ impl Emission {
         })
     }
 
+    /// Whether sums are written out: there are products, few, of nonzeros of short values.
+    fn is_small(&self, cx: &Accumulation, terms: &[Terms]) -> bool {
+        let n_terms: usize = terms.iter().map(|t| t.target.len()).sum();
+        let is_short = |values: &Option<ValuesId>, source: &[u32]| {
+            values.is_none_or(|id| {
+                source.iter().all(|&e| match origin(&self.origins, id, e).0 {
+                    ONE => true,
+                    of => match cx.values[of as usize] {
+                        Values::Node(node) => is_short(cx.graph, node),
+                        _ => self.made[of as usize].written_out,
+                    },
+                })
+            })
+        };
+        n_terms <= MOST_SCALARS
+            && terms.iter().any(|t| t.left.is_some() && t.right.is_some())
+            && terms
+                .iter()
+                .all(|t| is_short(&t.left, &t.left_source) && is_short(&t.right, &t.right_source))
+    }
+
     /// [`Emission::sums`] by scalars, so that the products can be simplified.
     fn scalar_sums(&self, cx: &mut Accumulation, k: usize, terms: &[Terms], n: usize) -> NodeId {
         let made = &self.made[k];
@@ -242,7 +316,8 @@ impl Emission {
 
     /// One value; `None` for a one.
     fn scalar(&self, cx: &mut Accumulation, of: Option<ValuesId>, source: u32) -> Option<NodeId> {
-        let made = &self.made[of?.0 as usize];
+        let (of, source) = origin(&self.origins, of?, source);
+        let made = self.made.get(of as usize)?;
         Some(match made.node {
             Some(node) => {
                 let map = IndexMap::range(made.rank(source) as usize, 1);
@@ -281,6 +356,54 @@ impl Emission {
         let value = cx.graph.scalar(ScalarOp::Select, &[chosen, then, otherwise]);
         cx.graph.project(value, &column)
     }
+}
+
+/// The values, or [`ONE`], and the entry in them that entry `e` of `of` is equal to.
+fn origin(origins: &[Vec<(u32, u32)>], of: ValuesId, e: u32) -> (u32, u32) {
+    origins[of.0 as usize].get(e as usize).copied().unwrap_or((of.0, e))
+}
+
+/// Of sums with number `k`: see [`Emission::origins`].
+fn origins_of_sums(
+    origins: &[Vec<(u32, u32)>],
+    k: u32,
+    n: usize,
+    terms: &[Terms],
+) -> Vec<(u32, u32)> {
+    let mut n_terms = vec![0u32; n];
+    terms.iter().flat_map(|t| &t.target).for_each(|&to| n_terms[to as usize] += 1);
+    let mut found: Vec<(u32, u32)> = (0..n as u32).map(|e| (k, e)).collect();
+    for of in terms {
+        for (t, &to) in of.target.iter().enumerate().filter(|t| n_terms[*t.1 as usize] == 1) {
+            let passed_on = match (of.left, of.right) {
+                (None, None) => (ONE, 0),
+                (Some(left), None) => origin(origins, left, of.left_source[t]),
+                (None, Some(right)) => origin(origins, right, of.right_source[t]),
+                (Some(left), Some(right)) => {
+                    let left = origin(origins, left, of.left_source[t]);
+                    let right = origin(origins, right, of.right_source[t]);
+                    match (left.0, right.0) {
+                        (ONE, _) => right,
+                        (_, ONE) => left,
+                        _ => continue,
+                    }
+                }
+            };
+            found[to as usize] = passed_on;
+        }
+    }
+    found
+}
+
+/// Whether the nonzeros of a node may be read one by one.
+fn is_short(graph: &Graph, mut node: NodeId) -> bool {
+    if graph.nnz(node) <= SHORT {
+        return true;
+    }
+    while matches!(graph.op(node), Op::Gather | Op::Scatter | Op::Mark) {
+        node = graph.arg(node, 0);
+    }
+    graph.op(node) == Op::Result && graph.op(graph.arg(node, 0)) == Op::Call
 }
 
 /// The loop that computes the kept lanes.

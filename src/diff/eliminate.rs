@@ -1,0 +1,382 @@
+//! Elimination of intermediate values from a linearised scalar computation.
+//!
+//! Vertices are scalar values, edges their partial derivatives; second derivatives are edges of
+//! another kind between values that a weighted sum of results is curved in. Eliminating a vertex
+//! joins what it depends on to what depends on it. What is left are the entries of Jacobian and
+//! Hessian. The order decides how many products that takes: Griewank & Reese, "On the calculation
+//! of Jacobian matrices by the Markowitz rule" (1991); for Hessians Gower & Mello, "A new
+//! framework for the computation of Hessians" (2012), here in any order.
+
+/// Sums and products of derivatives.
+pub trait Arithmetic {
+    type Value: Clone;
+    fn product(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value;
+    fn sum(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value;
+    fn twice(&mut self, a: &Self::Value) -> Self::Value;
+    /// Adds up what [`Arithmetic::sum`] may have put off.
+    fn settle(&mut self, a: &mut Self::Value);
+}
+
+/// The linearised computation: vertices are numbered leaves first, then intermediate values in
+/// order, then results.
+#[derive(Clone, Debug)]
+pub struct Web<V> {
+    pub n_leaves: usize,
+    pub n_results: usize,
+    /// What each vertex depends on, and the partial derivatives.
+    pub sources: Vec<Vec<(u32, V)>>,
+    /// What depends on each vertex.
+    users: Vec<Vec<u32>>,
+    /// Second derivatives, in the lists of both vertices; those by one vertex twice stand once.
+    pub curved: Vec<Vec<(u32, V)>>,
+}
+
+/// In what order vertices go: from the last to the first, the cheapest of a few next.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Vertices with at least so many users go after all others: many values that depend on
+    /// inputs through few values are cheaper to differentiate by those.
+    pub hub: usize,
+    /// Of how many vertices the cheapest goes next.
+    pub window: usize,
+    /// How many products an edge is worth that goes with a vertex.
+    pub edge: i64,
+}
+
+impl Order {
+    /// All that are tried.
+    pub fn all() -> impl Iterator<Item = Order> {
+        const ORDERS: [(usize, i64); 4] = [(4, 2), (16, 2), (16, 8), (64, 8)];
+        let of = |hub| ORDERS.into_iter().map(move |(window, edge)| Order { hub, window, edge });
+        [usize::MAX, 8, 12].into_iter().flat_map(of)
+    }
+}
+
+impl<V: Clone> Web<V> {
+    pub fn new(n_leaves: usize) -> Web<V> {
+        let mut web = Web {
+            n_leaves,
+            n_results: 0,
+            sources: Vec::new(),
+            users: Vec::new(),
+            curved: Vec::new(),
+        };
+        for _ in 0..n_leaves {
+            web.add_vertex(Vec::new());
+        }
+        web
+    }
+
+    /// Adds a vertex that depends on earlier ones, each named once.
+    pub fn add_vertex(&mut self, sources: Vec<(u32, V)>) -> u32 {
+        let number = self.sources.len() as u32;
+        for (source, _) in &sources {
+            self.users[*source as usize].push(number);
+        }
+        self.sources.push(sources);
+        self.users.push(Vec::new());
+        self.curved.push(Vec::new());
+        number
+    }
+
+    /// Adds a vertex that nothing may depend on and that stays.
+    pub fn add_result(&mut self, source: u32, one: V) {
+        self.add_vertex(vec![(source, one)]);
+        self.n_results += 1;
+    }
+
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    fn intermediates(&self) -> std::ops::Range<u32> {
+        self.n_leaves as u32..(self.len() - self.n_results) as u32
+    }
+
+    /// Values of the same kind everywhere.
+    pub fn map<W: Clone>(&self, mut of: impl FnMut(&V) -> W) -> Web<W> {
+        let mut lists = |all: &[Vec<(u32, V)>]| -> Vec<Vec<(u32, W)>> {
+            all.iter().map(|list| list.iter().map(|(k, v)| (*k, of(v))).collect()).collect()
+        };
+        Web {
+            n_leaves: self.n_leaves,
+            n_results: self.n_results,
+            sources: lists(&self.sources),
+            users: self.users.clone(),
+            curved: lists(&self.curved),
+        }
+    }
+
+    /// Adds a second derivative by the vertices `j` and `k`.
+    pub fn add_curved<A: Arithmetic<Value = V>>(&mut self, on: &mut A, j: u32, k: u32, v: V) {
+        let mut lists = vec![(j, k)];
+        if j != k {
+            lists.push((k, j));
+        }
+        let known = self.curved[j as usize].iter().position(|e| e.0 == k);
+        let value = match known {
+            Some(at) => on.sum(&self.curved[j as usize][at].1, &v),
+            None => v,
+        };
+        for (of, by) in lists {
+            let list = &mut self.curved[of as usize];
+            match list.iter_mut().find(|e| e.0 == by) {
+                Some(entry) => entry.1 = value.clone(),
+                None => list.push((by, value.clone())),
+            }
+        }
+    }
+
+    fn add_edge<A: Arithmetic<Value = V>>(&mut self, on: &mut A, from: u32, to: u32, v: V) {
+        let list = &mut self.sources[to as usize];
+        match list.iter_mut().find(|e| e.0 == from) {
+            Some(entry) => entry.1 = on.sum(&entry.1, &v),
+            None => {
+                list.push((from, v));
+                self.users[from as usize].push(to);
+            }
+        }
+    }
+
+    /// Removes vertices that neither a result nor a second derivative needs.
+    pub fn prune(&mut self) {
+        for j in self.intermediates().rev() {
+            if self.users[j as usize].is_empty() && self.curved[j as usize].is_empty() {
+                for (p, _) in std::mem::take(&mut self.sources[j as usize]) {
+                    self.users[p as usize].retain(|&s| s != j);
+                }
+            }
+        }
+    }
+
+    /// What is left after elimination: derivatives of results by leaves, and second derivatives by
+    /// pairs of leaves, of which the second number is the smaller one.
+    pub fn entries(&self) -> Vec<(u32, u32, &V)> {
+        let results = (self.len() - self.n_results) as u32..self.len() as u32;
+        let first = results
+            .flat_map(|row| self.sources[row as usize].iter().map(move |(k, v)| (row, *k, v)));
+        let second = (0..self.n_leaves as u32).flat_map(|row| {
+            let lower = self.curved[row as usize].iter().filter(move |e| e.0 <= row);
+            lower.map(move |(k, v)| (row, *k, v))
+        });
+        first.chain(second).collect()
+    }
+
+    /// Eliminates all intermediate vertices.
+    pub fn eliminate<A: Arithmetic<Value = V>>(&mut self, order: Order, on: &mut A) {
+        let is_hub = |j: &u32| self.users[*j as usize].len() >= order.hub;
+        let (hubs, others): (Vec<u32>, Vec<u32>) = self.intermediates().partition(is_hub);
+        for mut left in [others, hubs] {
+            while !left.is_empty() {
+                let window = left.len().saturating_sub(order.window)..left.len();
+                let next = window.rev().min_by_key(|&k| self.cost(left[k], order.edge));
+                let Some(next) = next else { break };
+                let j = left.remove(next);
+                self.remove(on, j);
+            }
+        }
+    }
+
+    /// Number of products that the elimination of a vertex takes, less `edge` for each edge that
+    /// goes with it.
+    fn cost(&self, j: u32, edge: i64) -> i64 {
+        let j = j as usize;
+        let (p, s) = (self.sources[j].len(), self.users[j].len());
+        let diagonal = self.curved[j].iter().any(|e| e.0 as usize == j);
+        let c = self.curved[j].len() - usize::from(diagonal);
+        let products = p * (s + c) + if diagonal { p * (p + 3) / 2 } else { 0 };
+        products as i64 - edge * (p + s + c) as i64
+    }
+
+    /// Eliminates vertex `j`.
+    fn remove<A: Arithmetic<Value = V>>(&mut self, on: &mut A, j: u32) {
+        let mut sources = std::mem::take(&mut self.sources[j as usize]);
+        let users = std::mem::take(&mut self.users[j as usize]);
+        let mut curved = std::mem::take(&mut self.curved[j as usize]);
+        if !users.is_empty() || !curved.is_empty() {
+            sources.iter_mut().chain(&mut curved).for_each(|(_, v)| on.settle(v));
+        }
+        for (p, _) in &sources {
+            self.users[*p as usize].retain(|&s| s != j);
+        }
+        for &s in &users {
+            let list = &mut self.sources[s as usize];
+            let Some(at) = list.iter().position(|e| e.0 == j) else { continue };
+            let (_, mut slope) = list.swap_remove(at);
+            on.settle(&mut slope);
+            for (p, c) in &sources {
+                let product = on.product(c, &slope);
+                self.add_edge(on, *p, s, product);
+            }
+        }
+        for (k, v) in curved.iter().filter(|e| e.0 != j) {
+            self.curved[*k as usize].retain(|e| e.0 != j);
+            for (p, c) in &sources {
+                let mut product = on.product(c, v);
+                if p == k {
+                    product = on.twice(&product);
+                }
+                self.add_curved(on, *p, *k, product);
+            }
+        }
+        if let Some((_, v)) = curved.iter().find(|e| e.0 == j) {
+            for (i, (p, c)) in sources.iter().enumerate() {
+                let half = on.product(c, v);
+                for (q, d) in &sources[..=i] {
+                    let product = on.product(d, &half);
+                    self.add_curved(on, *p, *q, product);
+                }
+            }
+        }
+    }
+}
+
+/// Counts what elimination takes, without doing it.
+#[derive(Debug, Default)]
+pub struct Counting {
+    pub n_operations: usize,
+}
+
+/// A derivative as far as counting goes.
+#[derive(Clone, Debug)]
+pub enum Shape {
+    Number(f64),
+    /// The scales of values to be added up, and whether a number is added too.
+    Terms(Vec<f64>, bool),
+}
+
+impl Arithmetic for Counting {
+    type Value = Shape;
+
+    fn product(&mut self, a: &Shape, b: &Shape) -> Shape {
+        match (a, b) {
+            (Shape::Number(x), Shape::Number(y)) => Shape::Number(x * y),
+            (Shape::Number(x), Shape::Terms(y, n)) | (Shape::Terms(y, n), Shape::Number(x)) => {
+                Shape::Terms(y.iter().map(|y| x * y).collect(), *n)
+            }
+            (Shape::Terms(x, _), Shape::Terms(y, _)) => {
+                self.n_operations += 1;
+                Shape::Terms(vec![x[0] * y[0]], false)
+            }
+        }
+    }
+
+    fn sum(&mut self, a: &Shape, b: &Shape) -> Shape {
+        match (a, b) {
+            (Shape::Number(x), Shape::Number(y)) => Shape::Number(x + y),
+            (Shape::Number(_), Shape::Terms(x, _)) | (Shape::Terms(x, _), Shape::Number(_)) => {
+                Shape::Terms(x.clone(), true)
+            }
+            (Shape::Terms(x, n), Shape::Terms(y, m)) => {
+                Shape::Terms(x.iter().chain(y).copied().collect(), *n || *m)
+            }
+        }
+    }
+
+    fn twice(&mut self, a: &Shape) -> Shape {
+        self.product(&Shape::Number(2.0), a)
+    }
+
+    fn settle(&mut self, a: &mut Shape) {
+        let Shape::Terms(scales, number) = a else { return };
+        if scales.len() == 1 && !*number {
+            return;
+        }
+        self.n_operations += scales.len() - 1 + usize::from(*number);
+        scales.iter_mut().for_each(|s| *s = s.abs());
+        scales.sort_unstable_by(f64::total_cmp);
+        scales.dedup();
+        self.n_operations += scales.len() - 1;
+        *number = false;
+        // The sum has the scale that is left as it is.
+        scales.truncate(1);
+    }
+}
+
+impl Counting {
+    /// Counts what it takes to have the value itself.
+    pub fn finish(&mut self, a: &Shape) {
+        let mut a = a.clone();
+        self.settle(&mut a);
+        if let Shape::Terms(scales, _) = a {
+            self.n_operations += usize::from(scales[0].abs() != 1.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Derivatives as numbers.
+    struct Numbers;
+
+    impl Arithmetic for Numbers {
+        type Value = f64;
+
+        fn product(&mut self, a: &f64, b: &f64) -> f64 {
+            a * b
+        }
+
+        fn sum(&mut self, a: &f64, b: &f64) -> f64 {
+            a + b
+        }
+
+        fn twice(&mut self, a: &f64) -> f64 {
+            2.0 * a
+        }
+
+        fn settle(&mut self, _: &mut f64) {}
+    }
+
+    /// f = sin(u v) u with u = x y, v = x + y at (0.7, 0.4): u and v leave the same numbers in
+    /// every order.
+    #[test]
+    fn orders_agree() {
+        let (x, y) = (0.7f64, 0.4f64);
+        let (u, v) = (x * y, x + y);
+        let (s, c) = ((u * v).sin(), (u * v).cos());
+        let web = {
+            let mut web = Web::new(2);
+            let on = &mut Numbers;
+            let u_at = web.add_vertex(vec![(0, y), (1, x)]);
+            let v_at = web.add_vertex(vec![(0, 1.0), (1, 1.0)]);
+            let p_at = web.add_vertex(vec![(u_at, v), (v_at, u)]);
+            let s_at = web.add_vertex(vec![(p_at, c)]);
+            let f_at = web.add_vertex(vec![(s_at, u), (u_at, s)]);
+            web.add_result(f_at, 1.0);
+            web.add_curved(on, 0, 1, s + u * c * v);
+            web.add_curved(on, u_at, v_at, u * c);
+            web.add_curved(on, p_at, p_at, -u * s);
+            web.add_curved(on, s_at, u_at, 1.0);
+            web
+        };
+        let f = |x: f64, y: f64| ((x * y) * (x + y)).sin() * (x * y);
+        let h = 1e-4;
+        let second = |i: usize, j: usize| {
+            let at = |a: f64, b: f64| {
+                let mut z = [x, y];
+                z[i] += a * h;
+                z[j] += b * h;
+                f(z[0], z[1])
+            };
+            (at(1.0, 1.0) - at(1.0, -1.0) - at(-1.0, 1.0) + at(-1.0, -1.0)) / (4.0 * h * h)
+        };
+        let first =
+            [(f(x + h, y) - f(x - h, y)) / (2.0 * h), (f(x, y + h) - f(x, y - h)) / (2.0 * h)];
+        for order in Order::all() {
+            let mut done = web.clone();
+            done.eliminate(order, &mut Numbers);
+            let result = done.len() - 1;
+            for (leaf, slope) in &done.sources[result] {
+                assert!((slope - first[*leaf as usize]).abs() < 1e-6, "{order:?}");
+            }
+            for (i, list) in done.curved[..2].iter().enumerate() {
+                assert_eq!(list.len(), 2);
+                for (j, value) in list {
+                    assert!((value - second(i, *j as usize)).abs() < 1e-6, "{order:?}");
+                }
+            }
+        }
+    }
+}
