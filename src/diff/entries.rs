@@ -3,12 +3,17 @@
 
 use std::sync::{Arc, Weak};
 
+use rustc_hash::FxHashMap;
+
 use super::function::{Derivation, Primal, missing};
 use super::jacobian::compressed;
 use super::straight::{Entry, Row, Straight};
-use crate::graph::{Ancestry, Func, Graph, NodeId, Port, Source, Supply, expand, visit};
+use crate::graph::{
+    Ancestry, Func, Graph, NodeId, Op, Port, Source, Supply, expand, expand_whole, visit,
+};
 use crate::ops::accumulation::{Entries, EntryPlace};
 use crate::ops::context::{Derived, Deriver, MissingDerivative};
+use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
 /// Columns of more entries are not taken apart.
@@ -53,6 +58,132 @@ pub fn entries(
         Some(found) => Ok(found),
         None => directional_entries(f, active),
     }
+}
+
+/// Values with more nonzeros in all are not written out for [`eliminated`].
+const LARGEST: usize = 20_000;
+
+/// Jacobian of the nonzeros of `y` by those of the targets, which follow one another, as a
+/// pattern and the column of its nonzeros; or the lower triangle of the Hessian of the scalar
+/// `y`. `None` where what lies between is not straight-line, or large.
+pub fn eliminated(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+    order: Derivatives,
+) -> Option<(Pattern, NodeId)> {
+    let (scratch, root, args) = as_function(graph, y, wrt)?;
+    let active: Vec<bool> = (0..args.len()).map(|k| k < wrt.len()).collect();
+    let mut straight = Straight::of(scratch, &[root], &active)?;
+    let (mut made, found) = match order {
+        Derivatives::First => straight.jacobian(),
+        Derivatives::Second => {
+            let one = straight.graph.constant(1.0);
+            straight.hessian(&[Some(one)], false)
+        }
+    };
+    let of_columns: Vec<usize> = wrt
+        .iter()
+        .scan(0, |next, &x| {
+            let start = *next;
+            *next += graph.nnz(x);
+            Some(start)
+        })
+        .collect();
+    let n_columns: usize = wrt.iter().map(|&x| graph.nnz(x)).sum();
+    let number = |(input, k): (usize, u32)| of_columns[input] + k as usize;
+    let mut places: Vec<(usize, usize, NodeId)> = Vec::new();
+    for entry in found {
+        let column = number(entry.column);
+        let (row, column) = match entry.row {
+            Row::Result(row) => (row, column),
+            Row::Leaf(leaf) => (number(leaf).max(column), number(leaf).min(column)),
+        };
+        let value = entry.value.node(&mut made);
+        if !made.pattern(value).is_zero() {
+            places.push((column, row, value));
+        }
+    }
+    places.sort_unstable_by_key(|p| (p.0, p.1));
+    let values: Vec<NodeId> = places.iter().map(|p| p.2).collect();
+    let values = visit::transplant(&made, &values, graph, &args);
+    let n_rows = match order {
+        Derivatives::First => graph.nnz(y),
+        Derivatives::Second => n_columns,
+    };
+    let pattern = Pattern::from_entries(n_rows, n_columns, places.iter().map(|p| (p.1, p.0)));
+    let mut column = Vec::with_capacity(values.len());
+    for value in values {
+        column.push(graph.project(value, &Pattern::scalar()));
+    }
+    Some((pattern, graph.concat(&column)))
+}
+
+/// Which of two values takes fewer operations beside the given ones, written out; of equals the
+/// first.
+pub fn cheaper(graph: &Graph, beside: &[NodeId], values: [NodeId; 2]) -> usize {
+    let [first, second] = values.map(|value| {
+        let mut roots = beside.to_vec();
+        roots.push(value);
+        let (graph, roots) = expand_whole(graph, &roots);
+        let order = visit::reachable(&graph, &roots);
+        let n = |&id: &NodeId| match graph.op(id) {
+            Op::Scalar(ScalarOp::Neg) => 0,
+            Op::Scalar(_) => graph.nnz(id),
+            _ => 0,
+        };
+        order.iter().map(n).sum::<usize>()
+    });
+    usize::from(second < first)
+}
+
+/// Which derivatives are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Derivatives {
+    First,
+    Second,
+}
+
+/// What `y` computes from the targets and from inputs, as a graph whose inputs stand for the
+/// targets and then for the given nodes. `None` where it is large.
+fn as_function(graph: &Graph, y: NodeId, wrt: &[NodeId]) -> Option<(Graph, NodeId, Vec<NodeId>)> {
+    let mut needed = vec![false; y.index() + 1];
+    needed[y.index()] = true;
+    let (mut order, mut n_nonzeros) = (Vec::new(), 0);
+    for id in (0..=y.index() as u32).rev().map(NodeId) {
+        if !needed[id.index()] {
+            continue;
+        }
+        n_nonzeros += graph.nnz(id);
+        if n_nonzeros > LARGEST {
+            return None;
+        }
+        order.push(id);
+        if !wrt.contains(&id) {
+            graph.args(id).iter().for_each(|a| needed[a.index()] = true);
+        }
+    }
+    let mut scratch = Graph::new();
+    scratch.set_folds_real(true);
+    let mut args = wrt.to_vec();
+    let mut copies: FxHashMap<NodeId, NodeId> = FxHashMap::default();
+    for (k, &x) in wrt.iter().enumerate() {
+        copies.insert(x, scratch.input(k, graph.pattern(x).clone()));
+    }
+    for id in order.into_iter().rev() {
+        if copies.contains_key(&id) {
+            continue;
+        }
+        let copy = if graph.op(id) == Op::Input {
+            args.push(id);
+            scratch.input(args.len() - 1, graph.pattern(id).clone())
+        } else {
+            let of: Vec<NodeId> = graph.args(id).iter().map(|a| copies[a]).collect();
+            visit::copy_node(graph, id, &mut scratch, &of)
+        };
+        copies.insert(id, copy);
+    }
+    Some((scratch, *copies.get(&y)?, args))
 }
 
 /// Entries of an adjoint function with other ports from those of the adjoint.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
+use super::entries::{Derivatives, cheaper, eliminated};
 use super::jacobian::Targets;
 use super::{DiffError, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
@@ -49,13 +50,39 @@ pub fn hessian_with_plan(
 
 fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, DiffError> {
     let n: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
+    let by_elimination = match has_structure(graph, &[f], wrt) {
+        true => None,
+        false => eliminated(graph, f, wrt, Derivatives::Second),
+    };
     let targets = Targets::new(graph, wrt);
     let one = graph.constant(1.0);
     let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
     let gradient = targets.join(graph, wrt, &cotangents);
+    if let Some((pattern, column)) = by_elimination {
+        if pattern.is_zero() {
+            return Ok(Hessian { value: graph.zero(n, n), plan: None });
+        }
+        let number: Vec<u32> = (0..pattern.n_rows() as u32).collect();
+        let value = mirrored(graph, wrt, &number, &pattern, column, n);
+        let eliminated = Hessian { value, plan: None };
+        let colored = colored(graph, &targets, gradient, wrt, n)?;
+        let fewer = cheaper(graph, &[f, gradient], [eliminated.value, colored.value]);
+        return Ok(if fewer == 0 { eliminated } else { colored });
+    }
     if has_structure(graph, &[gradient], wrt) {
         return Ok(Hessian { value: accumulated_hessian(graph, gradient, wrt, n)?, plan: None });
     }
+    colored(graph, &targets, gradient, wrt, n)
+}
+
+/// Tangents of the gradient in few directions, by star coloring.
+fn colored(
+    graph: &mut Graph,
+    targets: &Targets,
+    gradient: NodeId,
+    wrt: &[NodeId],
+    n: usize,
+) -> Result<Hessian, DiffError> {
     let rows = dependency(graph, &[gradient], wrt)?.swap_remove(0);
     // The gradient may lack rows; number them by nonzeros of the targets.
     let present: Vec<usize> = graph.pattern(gradient).linear().map(|r| r as usize).collect();
@@ -102,6 +129,19 @@ fn accumulated_hessian(
     let Some((pattern, column)) = accumulated(graph, gradient, wrt, lower)? else {
         return Ok(graph.zero(n, n));
     };
+    Ok(mirrored(graph, wrt, &number, &pattern, column, n))
+}
+
+/// The full Hessian from the column of entries of a triangle, whose rows are those nonzeros of
+/// the targets that `number` says.
+fn mirrored(
+    graph: &mut Graph,
+    wrt: &[NodeId],
+    number: &[u32],
+    pattern: &Pattern,
+    column: NodeId,
+    n: usize,
+) -> NodeId {
     let columns = Targets::new(graph, wrt).columns;
     let mut both: Vec<(u64, u32)> = Vec::with_capacity(2 * pattern.nnz());
     for ((row, col), k) in pattern.entries().zip(0..) {
@@ -114,5 +154,5 @@ fn accumulated_hessian(
     both.sort_unstable();
     let full = Pattern::from_linear(n, n, both.iter().map(|e| e.0));
     let source = both.iter().map(|e| e.1).collect();
-    Ok(graph.gather(column, IndexMap::from_table(source), full))
+    graph.gather(column, IndexMap::from_table(source), full)
 }

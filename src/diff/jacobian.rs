@@ -9,7 +9,8 @@ use rustc_hash::FxHashMap;
 
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
-use super::{DiffError, forward, prepared, reverse};
+use super::entries::{Derivatives, cheaper, eliminated};
+use super::{DiffError, directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 
@@ -84,6 +85,17 @@ pub(super) fn compressed(
         let found = accumulated(graph, y, wrt, |_, _| true)?;
         return Ok(found.map(|(pattern, column)| Compressed { pattern, column, plan: None }));
     }
+    if let Some((pattern, column)) = eliminated(graph, y, wrt, Derivatives::First) {
+        if pattern.is_zero() {
+            return Ok(None);
+        }
+        let colored = colored(graph, y, wrt)?;
+        let other = colored.as_ref().map_or(column, |found| found.column);
+        if cheaper(graph, &[y], [column, other]) == 0 {
+            return Ok(Some(Compressed { pattern, column, plan: None }));
+        }
+        return Ok(colored);
+    }
     colored(graph, y, wrt)
 }
 
@@ -98,6 +110,21 @@ pub(super) fn colored(
         return Ok(None);
     }
     let plan = Arc::new(JacobianPlan::new(&compressed));
+    if directions::are_looped(graph, y, wrt, plan.groups.len()) {
+        let (stacked, n) = match plan.side {
+            Side::Columns => {
+                (directions::tangents(graph, y, wrt, plan.groups.iter())?, graph.nnz(y))
+            }
+            Side::Rows => {
+                let n_targets = wrt.iter().map(|&x| graph.nnz(x)).sum();
+                (directions::cotangents(graph, y, wrt, plan.groups.iter())?, n_targets)
+            }
+        };
+        let source = plan.reads().map(|read| read.group * n as u32 + read.index).collect();
+        let column = Pattern::dense(compressed.nnz(), 1);
+        let column = graph.gather(stacked, IndexMap::from_table(source), column);
+        return Ok(Some(Compressed { pattern: compressed, column, plan: Some(plan) }));
+    }
     let targets = Targets::new(graph, wrt);
     let derivatives: Vec<NodeId> = match plan.side {
         Side::Columns => {

@@ -9,6 +9,7 @@
 
 mod accumulate;
 mod dependency;
+mod directions;
 mod eliminate;
 mod entries;
 mod forward;

@@ -196,14 +196,18 @@ impl Straight {
         if f.size() > LARGEST || f.jvp.is_some() {
             return None;
         }
-        let mut scratch = body.clone();
+        Straight::of(body.clone(), outputs, active)
+    }
+
+    /// `outputs` of a graph, whose `active` inputs count. `None` where they are not straight-line.
+    pub fn of(mut graph: Graph, outputs: &[NodeId], active: &[bool]) -> Option<Straight> {
         let mut roots = Vec::new();
         for &y in outputs {
-            for k in 0..scratch.nnz(y) {
-                roots.push(scratch.gather(y, IndexMap::range(k, 1), Pattern::scalar()));
+            for k in 0..graph.nnz(y) {
+                roots.push(graph.gather(y, IndexMap::range(k, 1), Pattern::scalar()));
             }
         }
-        let (graph, results) = expand_whole(&scratch, &roots);
+        let (graph, results) = expand_whole(&graph, &roots);
         let second = FxHashMap::default();
         let (leaves, vertex, web) = (Vec::new(), FxHashMap::default(), Web::new(0));
         let mut new = Straight { graph, web, leaves, vertex, results, second };

@@ -94,6 +94,7 @@ impl Graph {
             *to = self.operand(a, &pattern);
         }
         let operands = &mut operands[..args.len()];
+        self.unspread(operands);
         if let Some(folded) = self.fold_constants(op, operands, &pattern) {
             return folded;
         }
@@ -101,6 +102,18 @@ impl Graph {
             operands.swap(0, 1);
         }
         self.intern(Op::Scalar(op), operands, Attr::None, pattern)
+    }
+
+    /// Takes one number that is spread over a matrix as that number, beside another matrix.
+    fn unspread(&self, operands: &mut [NodeId]) {
+        let spread = |&a: &NodeId| {
+            !self.is_scalar(a) && self.op(a) == Op::Gather && self.is_scalar(self.arg(a, 0))
+        };
+        if operands.iter().any(|a| !self.is_scalar(*a) && !spread(a)) {
+            for operand in operands.iter_mut().filter(|a| spread(a)) {
+                *operand = self.arg(*operand, 0);
+            }
+        }
     }
 
     /// [`Graph::scalar`] where no operand is a matrix or a structural zero, hence nor is the

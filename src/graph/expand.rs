@@ -183,6 +183,12 @@ impl Expansion<'_> {
             Op::Gather => {
                 let source = value(args[0]).clone();
                 let Some(map) = graph.map(id) else { return source };
+                // Few scalars at many places are not written out.
+                if n > SMALL && graph.nnz(args[0]) <= SMALL {
+                    let whole = self.whole(&source, graph.pattern(args[0]));
+                    let spread = self.to.gather(whole, map.clone(), graph.pattern(id).clone());
+                    return Value::of_whole(spread);
+                }
                 let scalars =
                     source.scalars.as_ref().map(|s| map.iter().map(|k| s[k]).collect::<Rc<[_]>>());
                 let whole =

@@ -2,6 +2,7 @@
 //! says that they did not run.
 
 mod acopf;
+mod adbench;
 mod chains;
 mod common;
 mod conformance;
