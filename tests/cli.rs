@@ -137,11 +137,22 @@ fn other_points_go_on() {
 
 #[test]
 fn examples_pass_their_tests() {
-    for name in ["rosenbrock", "chain", "kernel", "fit"] {
+    for name in ["rosenbrock", "chain", "kernel", "fit", "rosenbrock_chain", "luksan"] {
         let (code, out, err) = nablac(&["test", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{out}{err}");
         assert!(out.contains("test result: ok. 1 passed; 0 failed"), "{out}");
     }
+}
+
+#[test]
+fn arrays_of_filters_are_used_where_empty() {
+    let file = std::env::temp_dir().join(format!("nablac-empty-{}.json", std::process::id()));
+    std::fs::write(&file, r#"{"bus": [], "p": []}"#).unwrap();
+    let program = "dim A, B = 2\nindex bus[A]\ninput p[A]\n\
+                   output load = [sum(p[a] for a in 0..A if bus[a] == i) for i in 0..B]\n";
+    let (code, _, err) = nablac(&["check", "-", "--data", &file.display().to_string()], program);
+    std::fs::remove_file(file).unwrap();
+    assert_eq!((code, err.as_str()), (0, ""));
 }
 
 #[test]
@@ -309,7 +320,9 @@ fn bench_counts_operations() {
 
 #[test]
 fn formatted_programs_stay() {
-    for name in ["rosenbrock", "chain", "kernel", "fit"] {
+    let small = ["rosenbrock", "chain", "kernel", "fit", "network"];
+    let real = ["acopf", "rosenbrock_chain", "luksan", "pose_graph_2d", "pose_graph_3d"];
+    for name in small.into_iter().chain(real) {
         let (code, _, err) = nablac(&["fmt", "--check", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{name}: {err}");
     }
