@@ -135,9 +135,23 @@ fn other_points_go_on() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// Examples that need no data.
+const EXAMPLES: [&str; 10] = [
+    "rosenbrock",
+    "chain",
+    "kernel",
+    "fit",
+    "pendulum_map",
+    "rosenbrock_chain",
+    "luksan",
+    "quadrotor_ocp",
+    "adbench/gmm",
+    "adbench/lstm",
+];
+
 #[test]
 fn examples_pass_their_tests() {
-    for name in ["rosenbrock", "chain", "kernel", "fit", "rosenbrock_chain", "luksan"] {
+    for name in EXAMPLES {
         let (code, out, err) = nablac(&["test", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{out}{err}");
         assert!(out.contains("test result: ok. 1 passed; 0 failed"), "{out}");
@@ -320,9 +334,16 @@ fn bench_counts_operations() {
 
 #[test]
 fn formatted_programs_stay() {
-    let small = ["rosenbrock", "chain", "kernel", "fit", "network"];
-    let real = ["acopf", "rosenbrock_chain", "luksan", "pose_graph_2d", "pose_graph_3d"];
-    for name in small.into_iter().chain(real) {
+    let with_data = [
+        "network",
+        "acopf",
+        "pose_graph_2d",
+        "pose_graph_3d",
+        "adbench/ba",
+        "adbench/hand_simple",
+        "adbench/hand_complicated",
+    ];
+    for name in EXAMPLES.iter().chain(&with_data) {
         let (code, _, err) = nablac(&["fmt", "--check", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{name}: {err}");
     }
@@ -577,6 +598,13 @@ fn mistakes_in_data() {
         exit 1
     "#]],
     );
+}
+
+#[test]
+fn bundle_adjustment_example_takes_its_data() {
+    let args = ["test", "examples/adbench/ba.nab", "--data", "examples/adbench/ba.json"];
+    let (code, out, err) = nablac(&args, "");
+    assert_eq!(code, 0, "{out}{err}");
 }
 
 #[test]
