@@ -142,13 +142,13 @@ impl Block<'_, '_> {
         let mut arguments = Vec::with_capacity(spec.body.inputs.len());
         let mut starts = Vec::with_capacity(s);
         let mut offset = 0;
-        for k in 0..s {
+        for (k, size) in sizes.iter().enumerate().take(s) {
             let pattern = &spec.body.inputs[k].pattern;
             let column = Value::atom(state.clone());
             let all = if n_results == 0 { n_state } else { total };
             arguments.push(unpacked(program, &column, all, offset, pattern)?);
             starts.push((self.exact(program, self.graph.arg(id, k))?, pattern));
-            offset += sizes[k];
+            offset += size;
         }
         arguments.extend(seen);
         let call = called(&function, &spec.body, &arguments);
@@ -177,7 +177,7 @@ impl Block<'_, '_> {
         let mut names = Vec::with_capacity(s + spec.results.len());
         // The states after the last iteration.
         let mut offset = 0;
-        for k in 0..s {
+        for (k, size) in sizes.iter().enumerate().take(s) {
             let pattern = &spec.body.inputs[k].pattern;
             let start = if n_results == 0 { offset } else { offset + n_stored - total };
             let all_entries = if n_results == 0 { n_state } else { n_stored };
@@ -194,7 +194,7 @@ impl Block<'_, '_> {
                 self.name(program, &mut value);
             }
             names.push(value.text);
-            offset += sizes[k];
+            offset += size;
         }
         for (r, mode) in spec.results.iter().enumerate() {
             let rows = (offset, sizes[s + r], total);

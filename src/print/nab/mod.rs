@@ -16,7 +16,8 @@
 //!   are progressions, and values that store zeros where the language has structural ones.
 //!
 //! [`NoSpelling`] remain functions from outside with several results, names that are none in the
-//! language, defaults of inputs, and constants, patterns and tables with more than 100,000 entries.
+//! language, and constants and tables with more than 100,000 entries. Defaults of inputs, which
+//! come from data, are left out and named in a comment.
 
 mod body;
 mod check;
@@ -85,10 +86,24 @@ pub fn nab(function: &Function) -> Result<String, NoSpelling> {
     let patterns = |f: &Function| {
         f.outputs().iter().map(|o| (o.name.clone(), o.pattern.clone())).collect::<Vec<_>>()
     };
-    if back.inputs() != function.inputs() || patterns(&back) != patterns(function) {
+    let inputs = |f: &Function| {
+        let declared = |i: &Input| {
+            let default = i.default.clone().filter(|_| i.is_param);
+            Input { default, ..i.clone() }
+        };
+        f.inputs().iter().map(declared).collect::<Vec<_>>()
+    };
+    if inputs(&back) != inputs(function) || patterns(&back) != patterns(function) {
         let message = format!("a part of `{}`: as a program it has other patterns", func.name);
         return no_spelling(message);
     }
+    let text = match program.without_default.is_empty() {
+        true => text,
+        false => format!(
+            "# Without the defaults of inputs: {}.\n{text}",
+            program.without_default.join(", ")
+        ),
+    };
     if back.func().content_hash() == func.content_hash() {
         return Ok(text);
     }
@@ -119,6 +134,8 @@ struct Program {
     next: FxHashMap<String, usize>,
     /// What is written in other words than the graph has.
     differs: Vec<String>,
+    /// Inputs with a default that is not written.
+    without_default: Vec<String>,
     /// Functions that give all results as one column.
     packed_functions: FxHashMap<Arc<Func>, Arc<str>>,
     /// Declarations of index arrays.
@@ -144,6 +161,7 @@ impl Program {
             function_names: FxHashSet::default(),
             next: FxHashMap::default(),
             differs: Vec::new(),
+            without_default: Vec::new(),
             packed_functions: FxHashMap::default(),
             index_text: String::new(),
             index_names: FxHashMap::default(),
@@ -216,7 +234,7 @@ impl Program {
         Ok(text)
     }
 
-    fn input(&self, text: &mut String, input: &Input) -> Result<(), NoSpelling> {
+    fn input(&mut self, text: &mut String, input: &Input) -> Result<(), NoSpelling> {
         let port =
             Port { range: input.range, ..Port::new(input.name.clone(), input.pattern.clone()) };
         let word = if input.is_param { "param" } else { "input" };
@@ -226,7 +244,8 @@ impl Program {
                 let value = matrix(&input.pattern, &|k| default[k])?;
                 let _ = write!(text, " = {}", value.text);
             }
-            Some(_) => return no_spelling(format!("the default of the input `{}`", input.name)),
+            // They come from data.
+            Some(_) => self.without_default.push(input.name.to_string()),
             None => {}
         }
         unit(text, &input.unit);

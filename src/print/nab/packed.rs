@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::body::{Block, Inside};
-use super::value::{Value, matrix};
+use super::value::{MOST_ENTRIES, Value, matrix};
 use super::{NoSpelling, Program, no_spelling, written};
 use crate::graph::Func;
 use crate::ops::scalar::precedence;
@@ -103,8 +103,10 @@ pub fn select(
     }
     // Entries that are no nonzeros are those of a zero behind all others.
     let zero = from.numel();
-    let is_small = to.numel() <= super::value::MOST_ENTRIES && u32::try_from(zero).is_ok();
-    if !is_small {
+    if to.numel() > MOST_ENTRIES && to.nnz() <= MOST_ENTRIES && !to.is_vector() {
+        return placed_by_products(program, value, from, source, to);
+    }
+    if to.numel() > MOST_ENTRIES || u32::try_from(zero).is_err() {
         return no_spelling(format!("a choice of entries that is {to}"));
     }
     let mut table = vec![zero as u32; to.numel()];
@@ -122,6 +124,27 @@ pub fn select(
     Ok(Value::atom(format!("{base}[{name}]")))
 }
 
+/// [`select`] for a large sparse pattern: columns of the unit matrix times the nonzeros times rows
+/// of the unit matrix.
+fn placed_by_products(
+    program: &mut Program,
+    value: &Value,
+    from: &Pattern,
+    source: &dyn Fn(usize) -> usize,
+    to: &Pattern,
+) -> Result<Value, NoSpelling> {
+    let n = to.nnz();
+    let column = select(program, value, from, source, &Pattern::dense(n, 1))?;
+    let (rows, columns) = to.entries().map(|(row, col)| (row as u32, col as u32)).unzip();
+    let rows = program.indices((n, 1), rows)?;
+    let columns = program.indices((n, 1), columns)?;
+    let (n_rows, n_cols) = to.shape();
+    Ok(Value::atom(format!(
+        "(eye({n_rows})[:, {rows}] * diag({}) * eye({n_cols})[{columns}, :])",
+        column.text
+    )))
+}
+
 /// The column of length `n` that entries of `column` are added up in: entry `source` is added to
 /// entry `target`, for each of `terms` one after the other.
 pub fn accumulated(
@@ -132,7 +155,7 @@ pub fn accumulated(
 ) -> Result<Value, NoSpelling> {
     let (sources, targets): (Vec<u32>, Vec<u32>) =
         terms.iter().map(|&(source, target)| (source as u32, target as u32)).unzip();
-    if terms.is_empty() || terms.len() > super::value::MOST_ENTRIES {
+    if terms.is_empty() || terms.len() > MOST_ENTRIES {
         return no_spelling(format!("a sum of {} entries in windows", terms.len()));
     }
     let shape = (terms.len(), 1);
