@@ -136,8 +136,18 @@ fn other_points_go_on() {
 }
 
 /// Examples that need no data.
-const EXAMPLES: [&str; 7] =
-    ["rosenbrock", "chain", "kernel", "fit", "pendulum_map", "adbench/gmm", "adbench/lstm"];
+const EXAMPLES: [&str; 10] = [
+    "rosenbrock",
+    "chain",
+    "kernel",
+    "fit",
+    "pendulum_map",
+    "rosenbrock_chain",
+    "luksan",
+    "quadrotor_ocp",
+    "adbench/gmm",
+    "adbench/lstm",
+];
 
 #[test]
 fn examples_pass_their_tests() {
@@ -146,6 +156,17 @@ fn examples_pass_their_tests() {
         assert_eq!(code, 0, "{out}{err}");
         assert!(out.contains("test result: ok. 1 passed; 0 failed"), "{out}");
     }
+}
+
+#[test]
+fn arrays_of_filters_are_used_where_empty() {
+    let file = std::env::temp_dir().join(format!("nablac-empty-{}.json", std::process::id()));
+    std::fs::write(&file, r#"{"bus": [], "p": []}"#).unwrap();
+    let program = "dim A, B = 2\nindex bus[A]\ninput p[A]\n\
+                   output load = [sum(p[a] for a in 0..A if bus[a] == i) for i in 0..B]\n";
+    let (code, _, err) = nablac(&["check", "-", "--data", &file.display().to_string()], program);
+    std::fs::remove_file(file).unwrap();
+    assert_eq!((code, err.as_str()), (0, ""));
 }
 
 #[test]
@@ -294,7 +315,8 @@ fn graphs_are_written_for_readers() {
         let text = std::fs::read_to_string(folder.join(file)).unwrap();
         assert!(text.starts_with(begin), "{text}");
     }
-    let (code, _, err) = nablac(&["emit", "nab", "examples/chain.nab", "-o", dir], "");
+    let text = "param p[200000] = [sin(k) for k in 0..200000]\noutput f = sum(p)";
+    let (code, _, err) = nablac(&["emit", "nab", "-", "-o", dir], text);
     assert!(code == 1 && err.starts_with("error[E0519]: the language has no spelling"), "{err}");
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -312,7 +334,15 @@ fn bench_counts_operations() {
 
 #[test]
 fn formatted_programs_stay() {
-    let with_data = ["network", "adbench/ba", "adbench/hand_simple", "adbench/hand_complicated"];
+    let with_data = [
+        "network",
+        "acopf",
+        "pose_graph_2d",
+        "pose_graph_3d",
+        "adbench/ba",
+        "adbench/hand_simple",
+        "adbench/hand_complicated",
+    ];
     for name in EXAMPLES.iter().chain(&with_data) {
         let (code, _, err) = nablac(&["fmt", "--check", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{name}: {err}");
@@ -666,4 +696,66 @@ fn saved_models_take_data() {
     let data = file("y.json", r#"{"y": [3, 4]}"#);
     let (code, _, err) = nablac(&["eval", &model, "--data", &data, "x=[1, 2]"], "");
     assert!(code == 1 && err.contains("E0503") && err.contains("`y`"), "{err}");
+}
+
+#[test]
+fn what_takes_too_much_memory_is_refused() {
+    let text = "input x[1000]\noutput f = sum(x)\n";
+    let with = |output: &str, limit: &str, expected: Expect| {
+        let args = ["eval", "-", "x=ones(1000)", "--output", output, "--max-memory", limit];
+        check(&args, text, expected);
+    };
+    with(
+        "J = jac(x * sum(x), x)",
+        "1M",
+        expect![[r#"
+            error[E0402]: this derivative is too large
+             --> <output 1>:1:12
+              |
+            1 | output J = jac(x * sum(x), x)
+              |            ^^^^^^^^^^^^^^^^^^ a 1000x1000 matrix has more than 87381 entries
+              |
+              = help: products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`
+            exit 1
+        "#]],
+    );
+    with(
+        "A = x * x'",
+        "1M",
+        expect![[r#"
+        error[E0402]: the outputs take 7.6 MB; the limit is 1.0 MB
+          = help: the largest output is `A`, 1000x1000 with 1000000 nonzeros; products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`
+          = help: `--max-memory` sets the limit
+        exit 1
+    "#]],
+    );
+    with(
+        "a = norm1(expm1(x * x') * x)",
+        "1000K",
+        expect![[r#"
+        error[E0402]: an evaluation takes 15.3 MB of memory; the limit is 1000.0 KB
+          = help: the largest output is `a`, 1x1 with 1 nonzeros; products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`
+          = help: `--max-memory` sets the limit
+        exit 1
+    "#]],
+    );
+    with(
+        "a = norm1(x)",
+        "1e6",
+        expect![[r#"
+        f = 1000
+        a = 1000
+        exit 0
+    "#]],
+    );
+    with(
+        "a = norm1(x)",
+        "much",
+        expect![[r#"
+        error: invalid value 'much' for '--max-memory <2G>': write a number of bytes, such as 500M or 2G
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
 }

@@ -112,15 +112,13 @@ pub(super) fn accumulated(
         rows.columns.of(row).iter().zip(inside).map(move |(&column, at)| (row, column, at as u32))
     });
     let entries = entries.filter(|&(row, column, _)| keep(row, column));
-    let of_columns =
-        Lists::by_key(n_columns, entries.clone().map(|(row, column, _)| (column, row)));
-    let wanted = Lists::by_key(n_columns, entries.map(|(_, column, at)| (column, at)));
-    if wanted.n_entries() == 0 {
+    let by_column = entries.map(|(row, column, at)| (column, row, at));
+    let (of_columns, wanted) = Lists::by_key_with(n_columns, by_column);
+    if wanted.is_empty() {
         return Ok(None);
     }
     let (colptr, row_idx) = of_columns.into_parts();
     let pattern = Pattern::from_csc(n_rows, n_columns, colptr, row_idx)?;
-    let (_, wanted) = wanted.into_parts();
     let column = cx.make(&rows, &wanted);
     let column = graph.densify(column);
     Ok(Some((pattern, column)))

@@ -116,6 +116,12 @@ impl<'a> Lowerer<'a> {
             names.into_iter().filter(|name| !own_names.contains(name)).collect()
         };
         let (filter_names, value_names) = (others(filter_names), others(names_in(ast, value)));
+        // Over empty ranges conditions are not looked at, but what they name is of use.
+        for name in &filter_names {
+            if let Some(id) = self.find(name) {
+                self.bindings[id.0 as usize].used = true;
+            }
+        }
         let mut outer: Vec<Counter> = self.counters_of(&filter_names);
         let beside = outer.iter().map(|counter| counter.frame).min();
         let beside = beside.and_then(|frame| self.frames[frame].parent);

@@ -11,12 +11,13 @@ mod entries;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::context::{Deriver, MissingDerivative};
 use crate::graph::{ArgMode, Func, Graph, IterationRange, LoopSpec, NodeId, Port};
 use crate::sparsity::adjacency::Lists;
-use crate::sparsity::{MAX_NUMEL, Pattern, PatternError};
+use crate::sparsity::limit::check_nonzeros;
+use crate::sparsity::{Pattern, PatternError};
 use emission::Emission;
 
 pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
@@ -24,7 +25,7 @@ pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries}
 /// The Jacobian of a value: columns of each row, increasing, and the values of the entries.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    pub columns: Lists,
+    pub columns: Arc<Lists>,
     /// `None` where all entries are 1.
     values: Option<ValuesId>,
 }
@@ -64,7 +65,8 @@ struct Side {
 
 const ABSENT: u32 = u32::MAX;
 
-/// Products `left[left_source] * right[right_source]`, each added to entry `target`.
+/// Products `left[left_source] * right[right_source]`, each added to entry `target`. Where one
+/// side is absent it counts as 1 and its sources are left out.
 struct Terms {
     left: Option<ValuesId>,
     left_source: Vec<u32>,
@@ -133,7 +135,8 @@ impl<'a> Accumulation<'a> {
     pub fn set_target(&mut self, id: NodeId, first: usize) {
         let n = self.graph.nnz(id);
         let own = (0..n as u32).map(|k| (k, first as u32 + k));
-        self.set(id, Some(Rows { columns: Lists::by_key(n, own), values: None }));
+        let columns = Arc::new(Lists::by_key(n, own));
+        self.set(id, Some(Rows { columns, values: None }));
     }
 
     /// Forgets the Jacobian of a node that nothing needs any more.
@@ -189,7 +192,9 @@ impl<'a> Accumulation<'a> {
                     }
                 }
             }
-            row.sort_unstable();
+            if !row.is_sorted() {
+                row.sort_unstable();
+            }
             for (i, &(column, k, left, right)) in row.iter().enumerate() {
                 if i == 0 || row[i - 1].0 != column {
                     columns.push(column);
@@ -197,14 +202,16 @@ impl<'a> Accumulation<'a> {
                     ones = false;
                 }
                 let of = &mut terms[k as usize];
-                of.left_source.push(left);
-                of.right_source.push(right);
+                if of.left.is_some() {
+                    of.left_source.push(left);
+                }
+                if of.right.is_some() {
+                    of.right_source.push(right);
+                }
                 of.target.push(columns.len() as u32 - 1);
             }
-            if columns.len() as u64 > MAX_NUMEL {
-                let (n_rows, n_cols) = (n as u64, self.n_columns as u64);
-                let limit = MAX_NUMEL;
-                self.error.get_or_insert(PatternError::TooLarge { n_rows, n_cols, limit });
+            if let Err(e) = check_nonzeros(columns.len() as u64, n, self.n_columns) {
+                self.error.get_or_insert(e);
                 return None;
             }
             ptr.push(columns.len() as u32);
@@ -212,7 +219,7 @@ impl<'a> Accumulation<'a> {
         terms.retain(|t| !t.target.is_empty());
         ones &= terms.iter().all(|t| t.left.is_none() && t.right.is_none());
         let n_entries = columns.len();
-        let columns = Lists::from_parts(ptr, columns);
+        let columns = Arc::new(Lists::from_parts(ptr, columns));
         let values = (!ones).then(|| self.push(Values::Sums { n: n_entries, terms }));
         Some(Rows { columns, values })
     }
@@ -252,7 +259,8 @@ impl<'a> Accumulation<'a> {
             let mut parts = Vec::new();
             for (k, &a) in args.iter().enumerate() {
                 let Some(rows) = self.get(a).cloned() else { continue };
-                for partials in self.constant_partials(n, &entries.constants_of(o, k)) {
+                let constants = entries.constants_of(o, k);
+                for partials in self.constant_partials(n, constants.iter().copied()) {
                     parts.push((partials, rows.clone()));
                 }
                 parts.push((partials_of(&entries.places, o, k, n, values), rows));
@@ -266,28 +274,32 @@ impl<'a> Accumulation<'a> {
     pub fn constant_partials(
         &mut self,
         n_rows: usize,
-        entries: &[(u32, u32, f64)],
+        entries: impl Iterator<Item = (u32, u32, f64)> + Clone,
     ) -> Vec<Partials> {
-        let (ones, others): (Vec<_>, Vec<_>) = entries.iter().partition(|e| e.2 == 1.0);
-        let mut partials = Vec::new();
-        let columns = |of: &[(u32, u32, f64)]| {
-            Lists::by_key(n_rows, of.iter().map(|&(row, column, _)| (row, column)))
-        };
-        if !ones.is_empty() {
-            let sources = vec![0; ones.len()];
-            partials.push(Partials { columns: columns(&ones), sources, values: None });
+        let mut distinct: FxHashSet<u64> = FxHashSet::default();
+        let mut last = None;
+        for (_, _, v) in entries.clone() {
+            if last.replace(v.to_bits()) != Some(v.to_bits()) {
+                distinct.insert(v.to_bits());
+            }
         }
-        if !others.is_empty() {
-            let mut distinct: Vec<u64> = others.iter().map(|e| e.2.to_bits()).collect();
+        let mut partials = Vec::new();
+        if distinct.remove(&1f64.to_bits()) {
+            let ones = entries.clone().filter(|e| e.2 == 1.0).map(|(row, column, _)| (row, column));
+            let columns = Lists::by_key(n_rows, ones);
+            let sources = vec![0; columns.n_entries()];
+            partials.push(Partials { columns, sources, values: None });
+        }
+        if !distinct.is_empty() {
+            let mut distinct: Vec<u64> = distinct.into_iter().collect();
             distinct.sort_unstable();
-            distinct.dedup();
             let number = |v: f64| distinct.binary_search(&v.to_bits()).map_or(0, |k| k as u32);
-            let by_row = Lists::by_key(n_rows, others.iter().map(|&(row, _, v)| (row, number(v))));
-            let (_, sources) = by_row.into_parts();
+            let others = entries.filter(|e| e.2 != 1.0).map(|(row, c, v)| (row, c, number(v)));
+            let (columns, sources) = Lists::by_key_with(n_rows, others);
             let values: Vec<f64> = distinct.iter().map(|&bits| f64::from_bits(bits)).collect();
             let node = self.graph.constant_matrix(Pattern::dense(values.len(), 1), &values);
             let values = Some(self.node_values(node));
-            partials.push(Partials { columns: columns(&others), sources, values });
+            partials.push(Partials { columns, sources, values });
         }
         partials
     }
@@ -375,7 +387,7 @@ impl<'a> Accumulation<'a> {
         let of = |k: usize| sides[k].as_ref().and_then(|s| s.values);
         let sides = [Side { values: of(0), sources: a }, Side { values: of(1), sources: b }];
         let values = Some(self.push(Values::Choice { condition, rows, sides }));
-        Some(Rows { columns: Lists::from_parts(ptr, columns), values })
+        Some(Rows { columns: Arc::new(Lists::from_parts(ptr, columns)), values })
     }
 
     /// Values of the local derivatives in a loop like `spec` with the given arguments, whose body

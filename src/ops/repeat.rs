@@ -362,7 +362,7 @@ fn map_jacobian(
             if let (ResultMode::Reduce(_), ArgMode::Broadcast) = (mode, arg_mode) {
                 let times = |&(row, column, v): &(u32, u32, f64)| (row, column, v * spec.n as f64);
                 let constants: Vec<_> = constants.iter().map(times).collect();
-                for partials in cx.constant_partials(n_rows, &constants) {
+                for partials in cx.constant_partials(n_rows, constants.iter().copied()) {
                     parts.push((partials, rows.clone()));
                 }
                 parts.push((partials_of(&reduced, r, k, n_rows, values[1]), rows));
@@ -385,18 +385,20 @@ fn map_jacobian(
                 let (row, column) = place(i, row, column);
                 (row, column, v)
             });
-            for partials in cx.constant_partials(n_rows, &each.collect::<Vec<_>>()) {
+            for partials in cx.constant_partials(n_rows, each) {
                 parts.push((partials, rows.clone()));
             }
             let own: Vec<&EntryPlace> = stacked
                 .iter()
                 .filter(|p| p.output as usize == r && p.input as usize == k)
                 .collect();
-            let each = || (0..spec.n).flat_map(|i| own.iter().map(move |p| (i, *p)));
-            let columns = Lists::by_key(n_rows, each().map(|(i, p)| place(i, p.row, p.column)));
+            let each = (0..spec.n).flat_map(|i| own.iter().map(move |p| (i, *p)));
             let lane = |i: u64, p: &EntryPlace| i as u32 * n_stacked + p.source;
-            let sources = each().map(|(i, p)| (place(i, p.row, p.column).0, lane(i, p)));
-            let (_, sources) = Lists::by_key(n_rows, sources).into_parts();
+            let each = each.map(|(i, p)| {
+                let (row, column) = place(i, p.row, p.column);
+                (row, column, lane(i, p))
+            });
+            let (columns, sources) = Lists::by_key_with(n_rows, each);
             parts.push((Partials { columns, sources, values: Some(values[0]) }, rows));
         }
         all.push(cx.chain(n_rows, &parts));

@@ -36,6 +36,30 @@ impl Lists {
         Lists { ptr, idx }
     }
 
+    /// [`Lists::by_key`] of triples of a key, a value and a number; the numbers in the order of the
+    /// values.
+    pub fn by_key_with(
+        n_keys: usize,
+        triples: impl Iterator<Item = (u32, u32, u32)> + Clone,
+    ) -> (Lists, Vec<u32>) {
+        let triples = triples.filter(|&(key, _, _)| (key as usize) < n_keys);
+        let mut ptr = vec![0u32; n_keys + 1];
+        triples.clone().for_each(|(key, _, _)| ptr[key as usize + 1] += 1);
+        for key in 0..n_keys {
+            ptr[key + 1] += ptr[key];
+        }
+        let mut next = ptr.clone();
+        let mut idx = vec![0u32; ptr[n_keys] as usize];
+        let mut numbers = idx.clone();
+        for (key, value, number) in triples {
+            let at = &mut next[key as usize];
+            idx[*at as usize] = value;
+            numbers[*at as usize] = number;
+            *at += 1;
+        }
+        (Lists { ptr, idx }, numbers)
+    }
+
     /// From offsets, one more than lists, and the values of all lists; the inverse of
     /// [`Lists::into_parts`].
     pub fn from_parts(ptr: Vec<u32>, idx: Vec<u32>) -> Lists {

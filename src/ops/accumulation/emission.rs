@@ -240,9 +240,13 @@ impl Emission {
             if used.is_empty() {
                 continue;
             }
-            let pick = |all: &[u32]| used.iter().map(|&t| all[t]).collect::<Vec<u32>>();
-            let left = self.read(cx, of.left, &pick(&of.left_source));
-            let right = self.read(cx, of.right, &pick(&of.right_source));
+            let mut read = |side: Option<ValuesId>, source: &[u32]| {
+                let source: Vec<u32> =
+                    side.iter().flat_map(|_| used.iter().map(|&t| source[t])).collect();
+                self.read(cx, side, &source)
+            };
+            let left = read(of.left, &of.left_source);
+            let right = read(of.right, &of.right_source);
             products.push(match (left, right) {
                 (Some(left), Some(right)) => cx.graph.mul(left, right),
                 (Some(one), None) | (None, Some(one)) => one,
@@ -295,8 +299,8 @@ impl Emission {
         let mut sums: Vec<Option<NodeId>> = vec![None; n];
         for of in terms {
             for (t, &to) in of.target.iter().enumerate().filter(|t| made.wanted[*t.1 as usize]) {
-                let left = self.scalar(cx, of.left, of.left_source[t]);
-                let right = self.scalar(cx, of.right, of.right_source[t]);
+                let left = self.scalar(cx, of.left, &of.left_source, t);
+                let right = self.scalar(cx, of.right, &of.right_source, t);
                 let product = match (left, right) {
                     (Some(left), Some(right)) => cx.graph.mul(left, right),
                     (Some(one), None) | (None, Some(one)) => one,
@@ -314,9 +318,15 @@ impl Emission {
         cx.graph.concat(&scalars)
     }
 
-    /// One value; `None` for a one.
-    fn scalar(&self, cx: &mut Accumulation, of: Option<ValuesId>, source: u32) -> Option<NodeId> {
-        let (of, source) = origin(&self.origins, of?, source);
+    /// Value `source[t]`; `None` for a one.
+    fn scalar(
+        &self,
+        cx: &mut Accumulation,
+        of: Option<ValuesId>,
+        source: &[u32],
+        t: usize,
+    ) -> Option<NodeId> {
+        let (of, source) = origin(&self.origins, of?, source[t]);
         let made = self.made.get(of as usize)?;
         Some(match made.node {
             Some(node) => {
