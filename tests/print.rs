@@ -174,7 +174,7 @@ fn assert_same_values(f: &Function, g: &Function, n_roundings: f64, name: &str) 
 
 #[test]
 fn what_makes_another_graph_has_the_same_values_and_says_so() {
-    for name in ["chain", "fit", "luksan", "rosenbrock", "rosenbrock_chain"] {
+    for name in ["chain", "fit", "rosenbrock"] {
         let f = load(&format!("examples/{name}.nab"));
         let text = nab(&f).unwrap_or_else(|e| panic!("{name}: {e}"));
         let is_same = parse(&text).func().content_hash() == f.func().content_hash();

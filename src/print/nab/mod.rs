@@ -16,7 +16,8 @@
 //!   are progressions, and values that store zeros where the language has structural ones.
 //!
 //! [`NoSpelling`] remain functions from outside with several results, names that are none in the
-//! language, and constants and tables with more than 100,000 entries. Defaults of inputs, which
+//! language, derivatives whose elementwise values have fewer nonzeros than the language gives
+//! them, and constants and tables with more than 100,000 entries. Defaults of inputs, which
 //! come from data, are left out and named in a comment.
 
 mod body;
