@@ -6,6 +6,7 @@
 //! `cargo bench --bench adbench`, with the data in `../shared/data/adbench`
 
 #[path = "../examples/adbench/convert.rs"]
+#[allow(dead_code)] // it converts works that are not measured here, too
 mod convert;
 
 use std::path::Path;

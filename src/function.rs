@@ -171,6 +171,20 @@ pub struct Timing {
 }
 
 /// A function made ready for evaluation. Shared between threads, each with its own [`Memory`].
+///
+/// ```
+/// use nablac::function::{EngineKind, Options};
+/// use nablac::model::Model;
+/// let f = Model::parse("f.nab", "param a = 2\ninput x[2]\noutput y = a * x").function()?;
+/// assert_eq!(f.inputs().iter().map(|i| i.is_param).collect::<Vec<_>>(), [true, false]);
+/// assert_eq!(f.outputs()[0].pattern.shape(), (2, 1));
+/// for engine in [EngineKind::Interp, EngineKind::Jit] {
+///     let compiled = f.compile(&Options { engine, ..Options::default() })?;
+///     assert_eq!(compiled.evaluate(&[&[3.0], &[1.0, 2.0]])?, [[3.0, 6.0]]);
+///     assert_eq!(compiled.code_bytes() > 0, engine == EngineKind::Jit);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Compiled {
     pub function: Function,

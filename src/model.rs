@@ -24,6 +24,7 @@ use crate::saved;
 use crate::simplify::rules::Math;
 use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
+use crate::sparsity::limit::{BYTES_OF_NONZERO, with_most_nonzeros};
 use crate::syntax::ast::StatementKind;
 use crate::syntax::{Code, Diagnostic, FileId, SourceMap, Span, parse, render_all};
 
@@ -54,6 +55,7 @@ pub struct Model {
     triangle: Triangle,
     patterns: BTreeMap<String, Pattern>,
     externals: BTreeMap<String, Callback>,
+    max_memory: u64,
 }
 
 /// A lowered model, or one of its `test` blocks, with the texts that its places refer to.
@@ -100,6 +102,7 @@ impl Model {
             triangle: Triangle::default(),
             patterns: BTreeMap::new(),
             externals: BTreeMap::new(),
+            max_memory: u64::MAX,
         }
     }
 
@@ -127,6 +130,16 @@ impl Model {
     }
 
     /// Takes the `fn` of this name instead of the file as the function.
+    ///
+    /// ```
+    /// use nablac::model::Model;
+    /// let text = "fn f(x[2]) = sum(x)\ninput y\noutput z = y";
+    /// let model = Model::parse("f.nab", text).output("twice = 2 * y");
+    /// assert_eq!(model.function()?.outputs()[1].name, "twice".into());
+    /// let f = Model::parse("f.nab", text).select("f").function()?;
+    /// assert_eq!(f.inputs()[0].pattern.shape(), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn select(mut self, function: &str) -> Model {
         self.function = Some(function.to_owned());
         self
@@ -168,8 +181,34 @@ impl Model {
     }
 
     /// What an `extern fn` calls.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use nablac::{function::Options, model::Model};
+    /// let text = "extern fn wave(x)\ninput t\noutput y = 2 * wave(t)";
+    /// let sine = |x: &[&[f64]], y: &mut [&mut [f64]]| {
+    ///     y[0][0] = x[0][0].sin();
+    ///     Ok(())
+    /// };
+    /// let f = Model::parse("f.nab", text).external("wave", Arc::new(sine)).function()?;
+    /// assert_eq!(f.compile(&Options::default())?.evaluate(&[&[0.0]])?, [[0.0]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn external(mut self, name: &str, callback: Callback) -> Model {
         self.externals.insert(name.to_owned(), callback);
+        self
+    }
+
+    /// Refuses derivatives whose nonzeros alone take more than so many bytes, before they are made.
+    ///
+    /// ```
+    /// use nablac::model::Model;
+    /// let text = "input x[1000]\noutput J = jac(x * sum(x), x)";
+    /// let error = Model::parse("f.nab", text).max_memory(1_000_000).function().unwrap_err();
+    /// assert!(error.to_string().contains("this derivative is too large"));
+    /// ```
+    pub fn max_memory(mut self, bytes: u64) -> Model {
+        self.max_memory = bytes;
         self
     }
 
@@ -243,10 +282,11 @@ impl Model {
             externals: self.externals.clone(),
             evaluate: Some(&evaluate_constant),
         };
-        let lowered = match self.is_saved() {
-            true => self.lower_saved(&mut sources, &options),
-            false => lower(&mut sources, self.root, &options, &load_used),
-        };
+        let lowered =
+            with_most_nonzeros(self.max_memory / BYTES_OF_NONZERO, || match self.is_saved() {
+                true => self.lower_saved(&mut sources, &options),
+                false => lower(&mut sources, self.root, &options, &load_used),
+            });
         match lowered {
             Ok(program) => Ok(Lowered { program, sources }),
             Err(diagnostics) => Err(ModelError::new(diagnostics, &sources)),

@@ -135,9 +135,23 @@ fn other_points_go_on() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// Examples that need no data.
+const EXAMPLES: [&str; 10] = [
+    "rosenbrock",
+    "chain",
+    "kernel",
+    "fit",
+    "pendulum_map",
+    "rosenbrock_chain",
+    "luksan",
+    "quadrotor_ocp",
+    "adbench/gmm",
+    "adbench/lstm",
+];
+
 #[test]
 fn examples_pass_their_tests() {
-    for name in ["rosenbrock", "chain", "kernel", "fit", "rosenbrock_chain", "luksan"] {
+    for name in EXAMPLES {
         let (code, out, err) = nablac(&["test", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{out}{err}");
         assert!(out.contains("test result: ok. 1 passed; 0 failed"), "{out}");
@@ -301,7 +315,8 @@ fn graphs_are_written_for_readers() {
         let text = std::fs::read_to_string(folder.join(file)).unwrap();
         assert!(text.starts_with(begin), "{text}");
     }
-    let (code, _, err) = nablac(&["emit", "nab", "examples/chain.nab", "-o", dir], "");
+    let text = "param p[200000] = [sin(k) for k in 0..200000]\noutput f = sum(p)";
+    let (code, _, err) = nablac(&["emit", "nab", "-", "-o", dir], text);
     assert!(code == 1 && err.starts_with("error[E0519]: the language has no spelling"), "{err}");
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -319,9 +334,16 @@ fn bench_counts_operations() {
 
 #[test]
 fn formatted_programs_stay() {
-    let small = ["rosenbrock", "chain", "kernel", "fit", "network"];
-    let real = ["acopf", "rosenbrock_chain", "luksan", "pose_graph_2d", "pose_graph_3d"];
-    for name in small.into_iter().chain(real) {
+    let with_data = [
+        "network",
+        "acopf",
+        "pose_graph_2d",
+        "pose_graph_3d",
+        "adbench/ba",
+        "adbench/hand_simple",
+        "adbench/hand_complicated",
+    ];
+    for name in EXAMPLES.iter().chain(&with_data) {
         let (code, _, err) = nablac(&["fmt", "--check", &format!("examples/{name}.nab")], "");
         assert_eq!(code, 0, "{name}: {err}");
     }
@@ -579,6 +601,13 @@ fn mistakes_in_data() {
 }
 
 #[test]
+fn bundle_adjustment_example_takes_its_data() {
+    let args = ["test", "examples/adbench/ba.nab", "--data", "examples/adbench/ba.json"];
+    let (code, out, err) = nablac(&args, "");
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
 fn network_example_takes_its_data() {
     let args = ["examples/network.nab", "--data", "examples/network.json"];
     let (code, out, err) = nablac(&[&["test"], &args[..]].concat(), "");
@@ -667,4 +696,66 @@ fn saved_models_take_data() {
     let data = file("y.json", r#"{"y": [3, 4]}"#);
     let (code, _, err) = nablac(&["eval", &model, "--data", &data, "x=[1, 2]"], "");
     assert!(code == 1 && err.contains("E0503") && err.contains("`y`"), "{err}");
+}
+
+#[test]
+fn what_takes_too_much_memory_is_refused() {
+    let text = "input x[1000]\noutput f = sum(x)\n";
+    let with = |output: &str, limit: &str, expected: Expect| {
+        let args = ["eval", "-", "x=ones(1000)", "--output", output, "--max-memory", limit];
+        check(&args, text, expected);
+    };
+    with(
+        "J = jac(x * sum(x), x)",
+        "1M",
+        expect![[r#"
+            error[E0402]: this derivative is too large
+             --> <output 1>:1:12
+              |
+            1 | output J = jac(x * sum(x), x)
+              |            ^^^^^^^^^^^^^^^^^^ a 1000x1000 matrix has more than 87381 entries
+              |
+              = help: products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`
+            exit 1
+        "#]],
+    );
+    with(
+        "A = x * x'",
+        "1M",
+        expect![[r#"
+        error[E0402]: the outputs take 7.6 MB; the limit is 1.0 MB
+          = help: the largest output is `A`, 1000x1000 with 1000000 nonzeros; products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`
+          = help: `--max-memory` sets the limit
+        exit 1
+    "#]],
+    );
+    with(
+        "a = norm1(expm1(x * x') * x)",
+        "1000K",
+        expect![[r#"
+        error[E0402]: an evaluation takes 15.3 MB of memory; the limit is 1000.0 KB
+          = help: the largest output is `a`, 1x1 with 1 nonzeros; products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`
+          = help: `--max-memory` sets the limit
+        exit 1
+    "#]],
+    );
+    with(
+        "a = norm1(x)",
+        "1e6",
+        expect![[r#"
+        f = 1000
+        a = 1000
+        exit 0
+    "#]],
+    );
+    with(
+        "a = norm1(x)",
+        "much",
+        expect![[r#"
+        error: invalid value 'much' for '--max-memory <2G>': write a number of bytes, such as 500M or 2G
+
+        For more information, try '--help'.
+        exit 2
+    "#]],
+    );
 }

@@ -10,6 +10,19 @@ use crate::graph::{Func, Graph, NodeId, Port};
 use crate::sparsity::Pattern;
 
 /// The results of a call, loop or choice.
+///
+/// ```
+/// use nablac::{builder::GraphBuilder, model::Model};
+/// let text = "fn polar(x, y) -> (r, phi) {\n  let r = hypot(x, y)\n  let phi = atan2(y, x)\n}\n\
+///             input x, y\nlet r, phi = polar(x, y)\noutput r, phi";
+/// let polar = Model::parse("polar.nab", text).function()?;
+/// let g = GraphBuilder::new("f");
+/// let results = polar.call(&[g.input("a", 1), g.input("b", 1)]);
+/// assert_eq!(results.values().len(), 2);
+/// assert_eq!((results.named("r").shape(), results.at(1).shape()), ((1, 1), (1, 1)));
+/// assert!(results.named("z").is_error());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Results<'g> {
     builder: Option<&'g GraphBuilder>,

@@ -53,6 +53,14 @@ impl<'g> Expr<'g> {
     }
 
     /// Entries by number, in any order: of a row a row, else a column.
+    ///
+    /// ```
+    /// let g = nablac::builder::GraphBuilder::new("f");
+    /// let a = g.input("A", (3, 2));
+    /// assert_eq!((a.row(1).shape(), a.col(0).shape()), ((1, 2), (3, 1)));
+    /// assert_eq!((a.entry(2, 1).shape(), a.entries(&[5, 0]).shape()), ((1, 1), (2, 1)));
+    /// assert!(a.entry(3, 0).is_error());
+    /// ```
     #[track_caller]
     pub fn entries(self, which: &[usize]) -> Expr<'g> {
         make(Location::caller(), &[self.into()], |graph, nodes| {

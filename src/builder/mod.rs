@@ -51,6 +51,18 @@ use crate::graph::{Func, Graph, NodeId, Port};
 use crate::sparsity::{MAX_NUMEL, Pattern, PatternError};
 
 /// A function under construction.
+///
+/// ```
+/// use nablac::{builder::GraphBuilder, sparsity::Pattern};
+/// let g = GraphBuilder::new("f");
+/// let (x, a) = (g.input("x", 2), g.param("a", 1));
+/// let y = g.eye(2).matmul(x) + g.ones(2) * a - g.zeros(2);
+/// assert_eq!((y.shape(), y.nnz(), g.eye(2).pattern()), ((2, 1), 2, Pattern::diagonal(2)));
+/// g.output("y", y);
+/// g.output("wrong", x + g.ones(3));
+/// // Mistakes have the place in the caller's source.
+/// assert!(g.function().unwrap_err().to_string().contains(file!()));
+/// ```
 #[derive(Debug)]
 pub struct GraphBuilder {
     name: Arc<str>,

@@ -35,6 +35,21 @@ pub enum Arg<'g> {
 }
 
 /// What becomes of a result of every iteration.
+///
+/// ```
+/// use nablac::builder::{Arg, Collect, GraphBuilder};
+/// use nablac::graph::Reduction;
+/// let g = GraphBuilder::new("square");
+/// let x = g.input("x", 1);
+/// g.output("y", x * x);
+/// let square = g.function()?;
+/// let g = GraphBuilder::new("f");
+/// let x = g.input("x", 3);
+/// let squares = square.map(3, &[Arg::Each(x)], &[Collect::Stack]).only();
+/// let sum = square.map(3, &[Arg::Each(x)], &[Collect::Reduce(Reduction::Sum)]).only();
+/// assert_eq!((squares.shape(), sum.shape()), ((3, 1), (1, 1)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Collect {
     /// Side by side; scalars one below the other.

@@ -74,10 +74,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     if !strangers.is_empty() {
         return Err(strangers.into());
     }
-    let function = opened.function;
+    let function = opened.function.clone();
     let inputs = resolve(&function, |name| given.get(name), true)?;
     let options = args.compile.options();
     let compiled = function.compile(&options)?;
+    opened.check_memory(&compiled.kernel)?;
     let eval_ns = time(&compiled, &inputs)?;
     let parse_s = parse_s.unwrap_or(0.0);
     let report = Report {

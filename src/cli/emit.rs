@@ -69,6 +69,9 @@ fn emit_c(args: &Args, opened: &Opened, out: &mut impl Write) -> Result<(), Fail
         None => vec![opened.function.clone()],
     };
     let exported: Vec<CFunction> = functions.iter().map(|f| c_function(f, args)).collect();
+    for function in &exported {
+        opened.check_memory(&function.kernel)?;
+    }
     let written =
         emit(name, &exported, &COptions::default()).map_err(|e| Failure::plain(&e.to_string()))?;
     for (extension, text) in [("c", &written.source), ("h", &written.header)] {

@@ -46,6 +46,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         }
     };
     let compiled = opened.function.compile(&args.compile.options())?;
+    opened.check_memory(&compiled.kernel)?;
     let mut memory = cancel::memory();
     let mut n_failed = 0;
     for (k, point) in points.iter().enumerate() {

@@ -20,6 +20,14 @@ use crate::sparsity::Pattern;
 use crate::syntax::Code;
 
 /// A matrix given from outside.
+///
+/// ```
+/// use nablac::data::Value;
+/// use nablac::sparsity::Pattern;
+/// let value = Value::new(Pattern::dense(3, 1), vec![2.0, 0.0, 1.0]);
+/// assert_eq!(value.integers(), Ok(vec![2, 0, 1]));
+/// assert_eq!(Value::new(Pattern::scalar(), vec![0.5]).as_integer(), None);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
     pub pattern: Pattern,
@@ -49,6 +57,19 @@ pub struct Entry {
 /// let data = data.with("x", vec![0.5, 1.5]);
 /// assert!(data.get("x").is_some_and(|entry| entry.value.is_list));
 /// # Ok::<(), nablac::data::DataError>(())
+/// ```
+///
+/// ```
+/// use nablac::data::Data;
+/// use nablac::model::Model;
+/// let data = Data::from_json("data.json", r#"{"n": 2, "x": [3, 4]}"#)?;
+/// assert_eq!(data.get("n").unwrap().value.as_integer(), Some(2));
+/// // Dims and inputs take their values from the data, or from Rust.
+/// let model = Model::parse("f.nab", "dim n\ninput x[n]\noutput f = norm2sq(x)").data(data);
+/// assert_eq!(model.function()?.inputs()[0].default, Some(vec![3.0, 4.0]));
+/// let error = Data::from_json("data.json", r#"{"n": 2,"#).unwrap_err();
+/// assert!(error.to_string().contains("data.json"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Data {

@@ -46,7 +46,7 @@ pub struct Order {
 impl Order {
     /// All that are tried.
     pub fn all() -> impl Iterator<Item = Order> {
-        const ORDERS: [(usize, i64); 4] = [(4, 2), (16, 2), (16, 8), (64, 8)];
+        const ORDERS: [(usize, i64); 2] = [(16, 2), (16, 8)];
         let of = |hub| ORDERS.into_iter().map(move |(window, edge)| Order { hub, window, edge });
         [usize::MAX, 8, 12].into_iter().flat_map(of)
     }
@@ -237,70 +237,87 @@ pub struct Counting {
     pub n_operations: usize,
 }
 
-/// A derivative as far as counting goes.
-#[derive(Clone, Debug)]
-pub enum Shape {
-    Number(f64),
-    /// The scales of values to be added up, and whether a number is added too.
-    Terms(Vec<f64>, bool),
+/// A derivative as far as counting goes: a number, or values to be added up.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    number: f64,
+    n_terms: u32,
+    /// Different scales of the terms; of many only the first are told apart.
+    scales: [f64; 4],
+    n_scales: u8,
+}
+
+impl Shape {
+    pub fn number(number: f64) -> Shape {
+        Shape { number, n_terms: 0, scales: [0.0; 4], n_scales: 0 }
+    }
+
+    /// Adds a term of the given scale.
+    pub fn add_term(&mut self, scale: f64) {
+        self.n_terms += 1;
+        self.add_scale(scale);
+    }
+
+    fn add_scale(&mut self, scale: f64) {
+        let known = &self.scales[..usize::from(self.n_scales)];
+        if known.len() < self.scales.len() && !known.contains(&scale.abs()) {
+            self.scales[usize::from(self.n_scales)] = scale.abs();
+            self.n_scales += 1;
+        }
+    }
+
+    fn scaled(mut self, by: f64) -> Shape {
+        self.number *= by;
+        self.scales.iter_mut().for_each(|s| *s *= by.abs());
+        self
+    }
 }
 
 impl Arithmetic for Counting {
     type Value = Shape;
 
     fn product(&mut self, a: &Shape, b: &Shape) -> Shape {
-        match (a, b) {
-            (Shape::Number(x), Shape::Number(y)) => Shape::Number(x * y),
-            (Shape::Number(x), Shape::Terms(y, n)) | (Shape::Terms(y, n), Shape::Number(x)) => {
-                Shape::Terms(y.iter().map(|y| x * y).collect(), *n)
-            }
-            (Shape::Terms(x, _), Shape::Terms(y, _)) => {
+        match (a.n_terms, b.n_terms) {
+            (0, _) => b.scaled(a.number),
+            (_, 0) => a.scaled(b.number),
+            _ => {
                 self.n_operations += 1;
-                Shape::Terms(vec![x[0] * y[0]], false)
+                let mut product = Shape::number(0.0);
+                product.add_term(a.scales[0] * b.scales[0]);
+                product
             }
         }
     }
 
     fn sum(&mut self, a: &Shape, b: &Shape) -> Shape {
-        match (a, b) {
-            (Shape::Number(x), Shape::Number(y)) => Shape::Number(x + y),
-            (Shape::Number(_), Shape::Terms(x, _)) | (Shape::Terms(x, _), Shape::Number(_)) => {
-                Shape::Terms(x.clone(), true)
-            }
-            (Shape::Terms(x, n), Shape::Terms(y, m)) => {
-                Shape::Terms(x.iter().chain(y).copied().collect(), *n || *m)
-            }
-        }
+        let mut sum = *a;
+        sum.number += b.number;
+        sum.n_terms += b.n_terms;
+        b.scales[..usize::from(b.n_scales)].iter().for_each(|&scale| sum.add_scale(scale));
+        sum
     }
 
     fn twice(&mut self, a: &Shape) -> Shape {
-        self.product(&Shape::Number(2.0), a)
+        a.scaled(2.0)
     }
 
     fn settle(&mut self, a: &mut Shape) {
-        let Shape::Terms(scales, number) = a else { return };
-        if scales.len() == 1 && !*number {
-            return;
+        if a.n_terms > 0 {
+            let n_added = a.n_terms as usize - 1 + usize::from(a.number != 0.0);
+            self.n_operations += n_added + usize::from(a.n_scales) - 1;
+            let scale = a.scales[0];
+            *a = Shape::number(0.0);
+            a.add_term(scale);
         }
-        self.n_operations += scales.len() - 1 + usize::from(*number);
-        scales.iter_mut().for_each(|s| *s = s.abs());
-        scales.sort_unstable_by(f64::total_cmp);
-        scales.dedup();
-        self.n_operations += scales.len() - 1;
-        *number = false;
-        // The sum has the scale that is left as it is.
-        scales.truncate(1);
     }
 }
 
 impl Counting {
     /// Counts what it takes to have the value itself.
     pub fn finish(&mut self, a: &Shape) {
-        let mut a = a.clone();
+        let mut a = *a;
         self.settle(&mut a);
-        if let Shape::Terms(scales, _) = a {
-            self.n_operations += usize::from(scales[0].abs() != 1.0);
-        }
+        self.n_operations += usize::from(a.n_terms > 0 && a.scales[0] != 1.0);
     }
 }
 

@@ -8,6 +8,17 @@ use crate::ops::rules;
 
 /// Tangents of `roots` for each direction: `seeds[direction][target]` is the tangent of the
 /// target, inside its pattern. A structurally zero tangent is a value without nonzeros.
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::{diff, sparsity::Pattern};
+/// let mut g = Graph::new();
+/// let (x, dx) = (g.input(0, Pattern::dense(3, 1)), g.input(1, Pattern::dense(3, 1)));
+/// let y = g.mul(x, x);
+/// let tangents = diff::forward(&mut g, &[y], &[x], &[vec![dx]])?;
+/// assert_eq!(*g.pattern(tangents[0][0]), Pattern::dense(3, 1));
+/// # Ok::<(), diff::DiffError>(())
+/// ```
 pub fn forward(
     graph: &mut Graph,
     roots: &[NodeId],

@@ -139,7 +139,7 @@ impl Deriver for Derivation {
         match colored(graph, y, targets) {
             Ok(found) => Ok(found.map(|found| (found.pattern, found.column))),
             Err(DiffError::Missing(e)) => Err(e),
-            Err(DiffError::TooLarge(_)) => Err(MissingDerivative { function: name(graph) }),
+            Err(_) => Err(MissingDerivative { function: name(graph) }),
         }
     }
 }
@@ -187,7 +187,7 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
 pub(super) fn missing(error: DiffError, f: &Arc<Func>) -> MissingDerivative {
     match error {
         DiffError::Missing(e) => e,
-        DiffError::TooLarge(_) => MissingDerivative { function: f.name.clone() },
+        _ => MissingDerivative { function: f.name.clone() },
     }
 }
 

@@ -8,7 +8,7 @@ use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::entries::{Derivatives, cheaper, eliminated};
 use super::jacobian::Targets;
-use super::{DiffError, forward, prepared, reverse};
+use super::{DiffError, check_directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{HessianPlan, IndexMap, Pattern};
 
@@ -94,6 +94,7 @@ fn colored(
         Some(plan) if !plan.groups.is_empty() => Arc::new(plan),
         _ => return Ok(Hessian { value: graph.zero(n, n), plan: None }),
     };
+    check_directions(graph, gradient, plan.groups.len())?;
     let seeds: Vec<Vec<NodeId>> =
         plan.groups.iter().map(|group| targets.seed(graph, wrt, group)).collect();
     let tangents: Vec<NodeId> =

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::entries::{Derivatives, cheaper, eliminated};
-use super::{DiffError, directions, forward, prepared, reverse};
+use super::{DiffError, check_directions, directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 
@@ -125,6 +125,7 @@ pub(super) fn colored(
         let column = graph.gather(stacked, IndexMap::from_table(source), column);
         return Ok(Some(Compressed { pattern: compressed, column, plan: Some(plan) }));
     }
+    check_directions(graph, y, plan.groups.len())?;
     let targets = Targets::new(graph, wrt);
     let derivatives: Vec<NodeId> = match plan.side {
         Side::Columns => {

@@ -25,7 +25,6 @@ use crate::sparsity::{IndexMap, Pattern, PatternError};
 
 pub use crate::ops::context::MissingDerivative;
 pub use forward::forward;
-pub use function::Derivation;
 pub use hessian::{Hessian, hessian, hessian_with_plan};
 pub use jacobian::{Jacobian, jacobian, jacobian_with_plan};
 use prepare::prepared;
@@ -38,6 +37,9 @@ pub enum DiffError {
     Missing(MissingDerivative),
     /// A pattern would exceed the largest size.
     TooLarge(PatternError),
+    /// So many directional derivatives of a graph of so many nodes would have more nodes than the
+    /// limit.
+    TooManyDirections { directions: usize, nodes: usize, limit: usize },
 }
 
 impl std::fmt::Display for DiffError {
@@ -45,6 +47,11 @@ impl std::fmt::Display for DiffError {
         match self {
             DiffError::Missing(e) => e.fmt(f),
             DiffError::TooLarge(e) => e.fmt(f),
+            DiffError::TooManyDirections { directions, nodes, limit } => write!(
+                f,
+                "{directions} directional derivatives of {nodes} operations; the limit of their \
+                 product is {limit}"
+            ),
         }
     }
 }
@@ -61,6 +68,18 @@ impl From<PatternError> for DiffError {
     fn from(e: PatternError) -> DiffError {
         DiffError::TooLarge(e)
     }
+}
+
+/// The most nodes that the directional derivatives of a compressed matrix may have.
+const MOST_NODES: usize = 1 << 25;
+
+/// Refuses more directional derivatives of `root` than there is time and memory for.
+fn check_directions(graph: &Graph, root: NodeId, directions: usize) -> Result<(), DiffError> {
+    let nodes = crate::graph::visit::reachable(graph, &[root]).len();
+    if directions.saturating_mul(nodes) <= MOST_NODES {
+        return Ok(());
+    }
+    Err(DiffError::TooManyDirections { directions, nodes, limit: MOST_NODES })
 }
 
 /// Gradient of the scalar `f`: with one target in its shape, with several a column that follows

@@ -8,6 +8,19 @@ use crate::ops::rules;
 
 /// Cotangents of the targets for each direction: `seeds[direction][root]` is the cotangent of the
 /// root, inside its pattern. A structurally zero cotangent is a value without nonzeros.
+///
+/// ```
+/// use nablac::graph::{Graph, Reduction};
+/// use nablac::{diff, sparsity::Pattern};
+/// let mut g = Graph::new();
+/// let x = g.input(0, Pattern::dense(3, 1));
+/// let y = g.reduce(Reduction::Sum, x);
+/// let one = g.constant(1.0);
+/// let cotangents = diff::reverse(&mut g, &[y], &[x], &[vec![one]])?;
+/// let ones = g.fill(Pattern::dense(3, 1), 1.0);
+/// assert_eq!(cotangents[0][0], ones);
+/// # Ok::<(), diff::DiffError>(())
+/// ```
 pub fn reverse(
     graph: &mut Graph,
     roots: &[NodeId],

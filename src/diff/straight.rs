@@ -74,10 +74,9 @@ impl Slope {
     }
 
     fn shape(&self) -> Shape {
-        if self.is_number() {
-            return Shape::Number(self.number);
-        }
-        Shape::Terms(self.terms.iter().map(|t| t.0).collect(), self.number != 0.0)
+        let mut shape = Shape::number(self.number);
+        self.terms.iter().for_each(|t| shape.add_term(t.0));
+        shape
     }
 }
 

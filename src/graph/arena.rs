@@ -14,6 +14,23 @@ use crate::sparsity::{IndexMap, Pattern, PatternError};
 /// An expression graph under construction, or the frozen body of a function.
 ///
 /// Nodes are never changed or removed. Equal nodes are one node, except marks.
+///
+/// ```
+/// use nablac::graph::{Graph, Op};
+/// use nablac::sparsity::Pattern;
+/// let mut graph = Graph::new();
+/// let x = graph.input(0, Pattern::dense(3, 1));
+/// let y = graph.input(1, Pattern::diagonal(3));
+/// // The same expression is the same node, whatever the order of the operands.
+/// let (a, b) = (graph.add(x, x), graph.add(x, x));
+/// assert_eq!(a, b);
+/// // Structural zeros go through.
+/// let zero = graph.zero(3, 1);
+/// let (sum, product) = (graph.add(x, zero), graph.mul(x, zero));
+/// assert_eq!((sum, graph.nnz(product)), (x, 0));
+/// let yx = graph.matmul(y, x);
+/// assert_eq!((graph.op(yx), graph.shape(yx), graph.args(yx)), (Op::MatMul, (3, 1), &[y, x][..]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Graph {
     nodes: Vec<Node>,

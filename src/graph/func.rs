@@ -13,6 +13,21 @@ use super::visit;
 use crate::sparsity::Pattern;
 
 /// A function from sparse matrices to sparse matrices. Immutable; shared by content.
+///
+/// ```
+/// use nablac::graph::{Func, Graph, Port, evaluate};
+/// use nablac::sparsity::Pattern;
+/// let mut graph = Graph::new();
+/// let ports = vec![Port::new("x", Pattern::dense(2, 1)), Port::new("a", Pattern::scalar())];
+/// let inputs = graph.inputs(&ports);
+/// let ax = graph.mul(inputs[1], inputs[0]);
+/// let f = Func::freeze("scaled", &graph, ports, vec![("y".into(), ax)]);
+/// assert_eq!(evaluate::evaluate(&f, &[vec![1.0, 2.0], vec![3.0]])?, [[3.0, 6.0]]);
+/// // Equal content is an equal function.
+/// assert_eq!(f.used_inputs(), [true, true]);
+/// assert!(!f.may_fail());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Func {
     pub name: Arc<str>,
@@ -24,7 +39,7 @@ pub struct Func {
     pub jvp: Option<Arc<Func>>,
     hash: u64,
     /// What was derived from this function, by the deriving module's key.
-    pub derived: Memo,
+    pub(crate) derived: Memo,
 }
 
 /// What a function computes.
@@ -36,7 +51,7 @@ pub enum Body {
 
 /// What becomes an output of a function made by [`Func::with_ports`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     Output(usize),
     Input(usize),
     Zero,
@@ -44,7 +59,7 @@ pub enum Source {
 
 /// How a function comes from another one by other ports.
 #[derive(Debug)]
-pub struct Ancestry {
+pub(crate) struct Ancestry {
     pub func: Weak<Func>,
     /// What each input of the other function is.
     pub inputs: Vec<Supply>,
@@ -54,7 +69,7 @@ pub struct Ancestry {
 
 /// What an input of the [`Ancestry`] of a function is.
 #[derive(Clone, Debug)]
-pub enum Supply {
+pub(crate) enum Supply {
     /// An input of the function.
     Port(usize),
     Constant(Pattern, Constant),
@@ -108,7 +123,7 @@ impl Ancestry {
 
 /// Results kept by key, any type. Filled by the modules that derive functions.
 #[derive(Default)]
-pub struct Memo(Mutex<FxHashMap<String, Arc<dyn Any + Send + Sync>>>);
+pub(crate) struct Memo(Mutex<FxHashMap<String, Arc<dyn Any + Send + Sync>>>);
 
 impl std::fmt::Debug for Memo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -218,7 +233,7 @@ impl Func {
 
     /// The same function with inputs chosen and ordered anew and other outputs. Inputs left out
     /// must not be used. `None` for externals.
-    pub fn with_ports(
+    pub(crate) fn with_ports(
         self: &Arc<Func>,
         inputs: &[usize],
         outputs: &[(Source, Pattern)],

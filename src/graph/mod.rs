@@ -15,10 +15,12 @@ mod range;
 mod restore;
 pub mod visit;
 
-pub use arena::{Attr, Graph};
-pub use expand::{copy_nested, expand, expand_whole};
+pub(crate) use arena::Attr;
+pub use arena::Graph;
+pub(crate) use expand::{copy_nested, expand, expand_whole};
 pub use external::{Callback, External};
-pub use func::{Ancestry, Body, Func, Memo, Source, Supply};
+pub(crate) use func::{Ancestry, Source, Supply};
+pub use func::{Body, Func};
 pub use node::{
     ArgMode, Constant, LoopSpec, NodeId, Op, Origin, Payload, Port, Reduction, ResultMode, Values,
     Window, window_fits,

@@ -123,6 +123,33 @@ impl Hash for Values {
 ///
 /// The node's arguments are the initial states, then one value for each argument mode. Its results
 /// are the final states, then one value for each result mode. Without states it is a map.
+///
+/// ```
+/// use nablac::graph::{ArgMode, Func, Graph, LoopSpec, Port, Reduction, ResultMode, Window, evaluate};
+/// use nablac::sparsity::Pattern;
+/// // The sum of x[k]^2 over all k, as one node.
+/// let scalar = || vec![Port::new("x", Pattern::scalar())];
+/// let mut body = Graph::new();
+/// let x = body.input(0, Pattern::scalar());
+/// let square = body.mul(x, x);
+/// let body = Func::freeze("square", &body, scalar(), vec![("y".into(), square)]);
+/// let spec = LoopSpec {
+///     body,
+///     n: 3,
+///     n_states: 0,
+///     args: vec![ArgMode::Window(Window::stacked(1))],
+///     results: vec![ResultMode::Reduce(Reduction::Sum)],
+///     patterns: vec![Pattern::scalar()],
+///     range: None,
+/// };
+/// let ports = vec![Port::new("x", Pattern::dense(3, 1))];
+/// let mut graph = Graph::new();
+/// let x = graph.inputs(&ports);
+/// let sum = graph.repeat(spec, &x)[0];
+/// let f = Func::freeze("f", &graph, ports, vec![("y".into(), sum)]);
+/// assert_eq!(evaluate::evaluate(&f, &[vec![1.0, 2.0, 3.0]])?, [[14.0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoopSpec {
     pub body: Arc<Func>,
@@ -165,6 +192,14 @@ pub enum ResultMode {
 }
 
 /// Nonzero `k` of what iteration `i` sees is nonzero `origin(i) + map(k)` of the whole.
+///
+/// ```
+/// use nablac::graph::Window;
+/// let stacked = Window::stacked(2);
+/// assert_eq!([stacked.index(0, 1), stacked.index(3, 0)], [1, 6]);
+/// assert!(stacked.is_partition(4, 8));
+/// assert_eq!(stacked.reversed(4).index(0, 0), 6);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     pub origin: Origin,

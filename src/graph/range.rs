@@ -2,6 +2,15 @@
 
 /// The iterations of a loop that run: from `first` up to, not including, `last`, as far as they
 /// are among all of its `n` iterations.
+///
+/// ```
+/// use nablac::graph::{Bound, IterationRange};
+/// // From argument 0 on, of 8 iterations.
+/// let first = Bound { base: 0, terms: vec![(0, 1)] };
+/// let range = IterationRange { first, last: Bound { base: 8, terms: Vec::new() } };
+/// assert_eq!(range.iterations(8, |_| 5.0), 5..8);
+/// assert_eq!(range.iterations(8, |_| -1.0), 0..8);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IterationRange {
     pub first: Bound,

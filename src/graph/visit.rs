@@ -8,6 +8,16 @@ use super::node::{NodeId, Op, Payload};
 use super::{Constant, Func, Graph};
 
 /// The nodes that `roots` need, in order.
+///
+/// ```
+/// use nablac::graph::{Graph, visit};
+/// let mut graph = Graph::new();
+/// let x = graph.input(0, nablac::sparsity::Pattern::scalar());
+/// let (square, _unused) = (graph.mul(x, x), graph.neg(x));
+/// let order = visit::reachable(&graph, &[square]);
+/// assert_eq!(order, [x, square]);
+/// assert_eq!(visit::use_counts(&graph, &order, &[square])[x.index()], 2);
+/// ```
 pub fn reachable(graph: &Graph, roots: &[NodeId]) -> Vec<NodeId> {
     let Some(top) = roots.iter().map(|r| r.index()).max() else { return Vec::new() };
     let mut needed = vec![false; top + 1];

@@ -23,6 +23,18 @@ const INLINE_CALL: usize = 200;
 const INLINE_BODY: usize = 1_000;
 
 /// The kernel of a function.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nablac::kernel;
+/// let f = nablac::model::Model::parse("f.nab", "input x[3]\noutput y = sum(x) * 2").function()?;
+/// let kernel = Arc::new(kernel::build(f.func()));
+/// kernel::verify::verify(&kernel)?;
+/// let ops = kernel::count::count(&kernel);
+/// assert_eq!((ops.mul, ops.div), (1, 0));
+/// assert!(kernel::print::text(&kernel).contains("mul"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn build(func: &Arc<Func>) -> Kernel {
     Builder::default().function(func)
 }

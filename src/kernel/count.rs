@@ -3,6 +3,8 @@
 use std::ops::{Add, AddAssign, Mul};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Affine, Callee, Inst, Kernel, LoopId, Trip};
 use crate::ops::scalar::Counter;
@@ -94,12 +96,26 @@ pub fn count(kernel: &Arc<Kernel>) -> OpCounts {
     counts.pop().unwrap_or_default()
 }
 
+/// Bytes of arguments, results and work memory of one evaluation, and of the constants and index
+/// tables of all kernels that take part.
+pub fn memory_bytes(kernel: &Arc<Kernel>) -> u64 {
+    let ports = kernel.args.iter().chain(&kernel.res).map(|port| port.nnz as u64);
+    let own = 8 * (ports.sum::<u64>() + kernel.work_len as u64);
+    let constants = |kernel: &Arc<Kernel>| {
+        let data: usize = kernel.data.iter().map(|data| data.len()).sum();
+        let tables: usize = kernel.tables.iter().map(|table| table.len()).sum();
+        8 * data as u64 + 4 * tables as u64
+    };
+    Calls::of(kernel).kernels.iter().map(constants).fold(own, u64::saturating_add)
+}
+
 fn count_one(kernel: &Kernel, of_callee: impl Fn(&Arc<Kernel>) -> OpCounts) -> OpCounts {
     // Counts of the open conditional parts, and of the finished first parts.
     let mut parts = vec![OpCounts::default()];
     let mut first_parts = Vec::new();
     let mut open: Vec<LoopId> = Vec::new();
     let mut runs = vec![1];
+    let mut known = FxHashMap::default();
     for inst in &kernel.insts {
         let once = match inst {
             Inst::Apply { op, .. } => OpCounts::one(op.row().counter),
@@ -110,7 +126,7 @@ fn count_one(kernel: &Kernel, of_callee: impl Fn(&Arc<Kernel>) -> OpCounts) -> O
             },
             Inst::Loop { id } => {
                 open.push(*id);
-                runs.push(body_runs(kernel, &open));
+                runs.push(body_runs(kernel, &open, &mut known));
                 continue;
             }
             Inst::EndLoop { .. } => {
@@ -147,34 +163,46 @@ fn count_one(kernel: &Kernel, of_callee: impl Fn(&Arc<Kernel>) -> OpCounts) -> O
 
 /// How often the body of the innermost open loop runs in one evaluation.
 ///
-/// Loops whose counters and trips do not meet in a [`Trip::Rest`] multiply; the others are
-/// enumerated, or sampled when that would take too long.
-fn body_runs(kernel: &Kernel, open: &[LoopId]) -> u64 {
+/// Loops multiply, except for those whose trips meet counters of others in a [`Trip::Rest`]: each
+/// group of such loops is enumerated, or sampled when that would take too long. `known` keeps the
+/// groups.
+fn body_runs(kernel: &Kernel, open: &[LoopId], known: &mut FxHashMap<Vec<LoopId>, u64>) -> u64 {
     let trip = |id: LoopId| &kernel.loops[id as usize].trip;
-    let is_read = |id: LoopId| {
-        open.iter().any(|&other| match trip(other) {
-            Trip::Rest { used, .. } => used.terms.iter().any(|&(read, _)| read == id),
-            Trip::Const(_) => false,
-        })
-    };
-    let mut product = 1u64;
-    let mut entangled = Vec::new();
-    let mut bound = 1u64;
-    for &id in open {
-        match trip(id) {
-            Trip::Const(n) if !is_read(id) => product = product.saturating_mul(*n),
-            Trip::Const(n) => {
-                entangled.push(id);
-                bound = bound.saturating_mul(*n);
-            }
-            Trip::Rest { limit, total, .. } => {
-                entangled.push(id);
-                bound = bound.saturating_mul(*limit.min(total));
-            }
+    // Loops in one group have one number.
+    let mut group: Vec<usize> = (0..open.len()).collect();
+    for (k, &id) in open.iter().enumerate() {
+        let Trip::Rest { used, .. } = trip(id) else { continue };
+        let reads = used.terms.iter().map(|term| term.0);
+        for read in reads.filter_map(|read| open.iter().position(|&other| other == read)) {
+            let (from, to) = (group[k], group[read]);
+            group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
         }
     }
-    let runs = enumerate(kernel, &entangled).or_else(|| sample(kernel, &entangled));
-    product.saturating_mul(runs.unwrap_or(bound))
+    let mut product = 1u64;
+    for first in 0..open.len() {
+        let members: Vec<LoopId> =
+            (0..open.len()).filter(|&k| group[k] == first).map(|k| open[k]).collect();
+        let runs = match (&members[..], members.first().map(|&id| trip(id))) {
+            ([], _) => continue,
+            ([_], Some(Trip::Const(n))) => *n,
+            _ => match known.get(&members) {
+                Some(&runs) => runs,
+                None => {
+                    let bound = |id: LoopId| match trip(id) {
+                        Trip::Const(n) => *n,
+                        Trip::Rest { limit, total, .. } => *limit.min(total),
+                    };
+                    let all = members.iter().map(|&id| bound(id)).fold(1, u64::saturating_mul);
+                    let found = enumerate(kernel, &members).or_else(|| sample(kernel, &members));
+                    let runs = found.unwrap_or(all);
+                    known.insert(members, runs);
+                    runs
+                }
+            },
+        };
+        product = product.saturating_mul(runs);
+    }
+    product
 }
 
 /// Sum of the last loop's trips over all iterations of the ones around it.

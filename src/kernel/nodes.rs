@@ -9,6 +9,9 @@ use crate::graph::{Constant, NodeId, Op, Payload, Reduction};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
+/// Columns of at least so many entries are added as wholes in products of matrices.
+const LONG_COLUMN: usize = 8;
+
 impl Builder {
     /// Emits a node of the frame's graph whose arguments have been emitted.
     pub(super) fn node(&mut self, frame: &mut Frame, id: NodeId, inputs: &[Place]) {
@@ -216,6 +219,8 @@ impl Builder {
         Place::view(target)
     }
 
+    /// Every entry is summed over the inner index in order. Of long columns whole ones are added,
+    /// so that memory is walked and sums do not wait for one another.
     fn dense_product(
         &mut self,
         a: &View,
@@ -225,12 +230,7 @@ impl Builder {
         n_inner: usize,
         n_cols: usize,
     ) {
-        let e = &mut self.emitter;
-        let zero = e.constant(0.0);
         let trip = |n: usize| super::ir::Trip::Const(n as u64);
-        let (j, _) = e.begin_loop(trip(n_cols), &[]);
-        let (i, _) = e.begin_loop(trip(n_rows), &[]);
-        let (l, sum) = e.begin_loop(trip(n_inner), &[zero]);
         let at = |view: &View, terms: &[(u32, usize)]| {
             let mut view = view.clone();
             for &(counter, stride) in terms {
@@ -238,6 +238,27 @@ impl Builder {
             }
             view
         };
+        if n_rows >= LONG_COLUMN && n_inner > 1 {
+            self.emitter.fill(c, 0.0);
+            let e = &mut self.emitter;
+            let (j, _) = e.begin_loop(trip(n_cols), &[]);
+            let (l, _) = e.begin_loop(trip(n_inner), &[]);
+            let right = at(b, &[(l, 1), (j, n_inner)]);
+            let y = e.load(&right, &At::constant(0));
+            let (i, _) = e.begin_loop(trip(n_rows), &[]);
+            let x = e.load(&at(a, &[(i, 1), (l, n_rows)]), &At::constant(0));
+            let product = e.apply(ScalarOp::Mul, &[x, y]);
+            e.accumulate(&at(c, &[(i, 1), (j, n_rows)]), &At::constant(0), product);
+            e.end_loop(i, &[]);
+            e.end_loop(l, &[]);
+            e.end_loop(j, &[]);
+            return;
+        }
+        let e = &mut self.emitter;
+        let zero = e.constant(0.0);
+        let (j, _) = e.begin_loop(trip(n_cols), &[]);
+        let (i, _) = e.begin_loop(trip(n_rows), &[]);
+        let (l, sum) = e.begin_loop(trip(n_inner), &[zero]);
         let left = at(a, &[(i, 1), (l, n_rows)]);
         let right = at(b, &[(l, 1), (j, n_inner)]);
         let out = at(c, &[(i, 1), (j, n_rows)]);

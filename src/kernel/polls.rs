@@ -27,7 +27,7 @@ pub fn place(kernel: &mut Kernel) {
                     Trip::Const(n) => *n,
                     Trip::Rest { limit, total, .. } => *limit.min(total),
                 };
-                let (body, unpolled) = (body + 1, unpolled + 1);
+                let (body, unpolled) = (body.saturating_add(1), unpolled.saturating_add(1));
                 let total = body.saturating_mul(trip);
                 let since = open.last().map_or(0, |around| around.1);
                 if total.saturating_add(since) >= BUDGET {

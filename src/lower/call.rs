@@ -86,6 +86,9 @@ impl Lowerer<'_> {
         if let Some(value) = integer {
             return value;
         }
+        if let Some(value) = self.changing_slices(name, &exprs, span) {
+            return value;
+        }
         if let Some(row) = functions::lookup(name)
             && (exprs.len() <= row.max_args || elementwise_function(name).is_none())
         {

@@ -235,12 +235,13 @@ impl Lowerer<'_> {
             Err(error) => {
                 let (code, message) = match &error {
                     DiffError::Missing(_) => (Code::NoDerivative, "a function has no derivative"),
-                    DiffError::TooLarge(_) => (Code::TooLarge, "this derivative is too large"),
+                    _ => (Code::TooLarge, "this derivative is too large"),
                 };
                 let mut diagnostic = Diagnostic::new(code, span, message).label(error.to_string());
-                if code == Code::NoDerivative {
-                    diagnostic = diagnostic.help("give one: `extern fn f(x) with jvp = df`");
-                }
+                diagnostic = diagnostic.help(match code {
+                    Code::NoDerivative => "give one: `extern fn f(x) with jvp = df`",
+                    _ => "products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`",
+                });
                 self.report(diagnostic);
                 None
             }

@@ -629,7 +629,7 @@ pub fn sub_pattern(whole: &Pattern, slice: &Slice) -> (Pattern, IndexMap) {
     }
     let (mut places, mut sources) = (Vec::new(), Vec::new());
     let height = whole.n_rows().max(1);
-    if map.len() <= whole.nnz() || matches!(map, IndexMap::Table(_)) {
+    if map.len() <= whole.nnz() || !map.is_increasing() {
         for (k, at) in map.iter().enumerate() {
             if let Some(nonzero) = whole.find(at % height, at / height) {
                 places.push(k as u64);
@@ -637,8 +637,7 @@ pub fn sub_pattern(whole: &Pattern, slice: &Slice) -> (Pattern, IndexMap) {
             }
         }
     } else {
-        // Few nonzeros in a large slice: look each of them up in the slice, which is increasing
-        // where it is no table.
+        // Few nonzeros in a large slice: look each of them up in the slice.
         for (nonzero, at) in whole.linear().enumerate() {
             let k = partition_point(map.len(), |k| (map.get(k) as u64) < at);
             if k < map.len() && map.get(k) as u64 == at {

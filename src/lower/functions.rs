@@ -92,6 +92,12 @@ pub enum Mistake {
 }
 
 /// The matrix function of that name.
+///
+/// ```
+/// use nablac::lower::functions;
+/// assert!(functions::lookup("kron").is_some() && functions::lookup("sin").is_none());
+/// assert_eq!(functions::names().count(), functions::all().len());
+/// ```
 pub fn lookup(name: &str) -> Option<&'static MatrixFunction> {
     table::FUNCTIONS.iter().find(|f| f.name == name)
 }

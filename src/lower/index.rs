@@ -22,7 +22,7 @@ const MAX_LISTED: usize = 100_000_000;
 
 /// What is indexed.
 #[derive(Clone, Copy)]
-enum Base {
+pub enum Base {
     /// A declared value, which may belong to an outer frame.
     Declared(BindingId, (usize, usize)),
     /// A value of the current frame.
@@ -214,7 +214,7 @@ impl Lowerer<'_> {
     }
 
     /// Part of a value.
-    fn part_of(&mut self, target: Base, slice: Slice, span: Span) -> Option<NodeId> {
+    pub fn part_of(&mut self, target: Base, slice: Slice, span: Span) -> Option<NodeId> {
         let shape = match target {
             Base::Declared(_, shape) => shape,
             Base::Local(node) => self.graph().shape(node),
@@ -599,7 +599,7 @@ impl Lowerer<'_> {
         None
     }
 
-    fn out_of_range(
+    pub fn out_of_range(
         &mut self,
         message: String,
         index: ExprId,
@@ -672,7 +672,16 @@ impl Lowerer<'_> {
     pub fn range_length(&mut self, first: &Int, last: &Int, span: Span) -> Option<i64> {
         let length = last.sub(first)?;
         let Some(length) = length.as_constant() else {
-            self.report_not_there(span, "a range whose length changes with an iteration number");
+            self.report(
+                Diagnostic::new(
+                    Code::NotThereYet,
+                    span,
+                    "a range whose length changes with an iteration number: not there yet",
+                )
+                .label("this version cannot evaluate it")
+                .help("alone in `sum`, `prod`, `max`, `min`, `norm2sq` or `dot` it can")
+                .help("elsewhere take entry by entry: `sum(f(x[j]) for j in k..n)`"),
+            );
             return None;
         };
         if length < 0 && self.is_unreachable() {

@@ -285,7 +285,8 @@ impl<'a> Lowerer<'a> {
         })
     }
 
-    fn report_empty_extremum(&mut self, reduction: Option<Reduction>, label: &str, span: Span) {
+    /// A message about `max` or `min` of nothing.
+    pub fn report_empty_extremum(&mut self, reduction: Option<Reduction>, label: &str, span: Span) {
         let name = reduction.map_or("max", Reduction::name);
         let message = format!("`{name}` over an empty range has no value");
         self.report(Diagnostic::new(Code::EmptyExtremum, span, message).label(label));

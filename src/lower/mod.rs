@@ -32,6 +32,7 @@ mod misfit;
 mod problem;
 mod scope;
 mod segments;
+mod slices;
 mod split;
 mod statement;
 mod test;
@@ -47,6 +48,7 @@ use crate::data::Data;
 pub use crate::data::fitted;
 use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
+use crate::sparsity::limit::{most_nonzeros, with_most_nonzeros};
 use crate::syntax::{Ast, Code, Diagnostic, FileId, SourceMap, Span, parse_expression};
 use facts::Fact;
 use frame::{Frame, FrameKind};
@@ -197,6 +199,16 @@ pub struct Program {
 
 /// Lowers the file `root` and all that it uses.
 ///
+/// ```
+/// use nablac::lower::{LowerOptions, lower};
+/// use nablac::syntax::SourceMap;
+/// let mut sources = SourceMap::new();
+/// let root = sources.add("f.nab", "input x\noutput f = x + y");
+/// let no_files = |_: &str, path: &str| Err(format!("no {path}"));
+/// let mistakes = lower(&mut sources, root, &LowerOptions::default(), &no_files).unwrap_err();
+/// assert_eq!(mistakes[0].code.id(), "E0101");
+/// ```
+///
 /// # Errors
 /// All mistakes found, warnings among them.
 pub fn lower(
@@ -252,6 +264,8 @@ fn on_large_stack<T: Send>(
         let span = Span { file, start: 0, end: 0 };
         Err(vec![Diagnostic::new(Code::TooLarge, span, text.to_string())])
     };
+    let most = most_nonzeros();
+    let work = move || with_most_nonzeros(most, work);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("lower".into()).stack_size(STACK_BYTES);
         match thread.spawn_scoped(scope, work).map(std::thread::ScopedJoinHandle::join) {

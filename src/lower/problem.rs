@@ -438,7 +438,7 @@ impl<'a> Lowerer<'a> {
             Err(error) => {
                 let code = match &error {
                     DiffError::Missing(_) => Code::NoDerivative,
-                    DiffError::TooLarge(_) => Code::TooLarge,
+                    _ => Code::TooLarge,
                 };
                 let message = "the problem has no derivatives";
                 self.report(Diagnostic::new(code, span, message).label(error.to_string()));

@@ -16,7 +16,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::context::{Deriver, MissingDerivative};
 use crate::graph::{ArgMode, Func, Graph, IterationRange, LoopSpec, NodeId, Port};
 use crate::sparsity::adjacency::Lists;
-use crate::sparsity::{MAX_NUMEL, Pattern, PatternError};
+use crate::sparsity::limit::check_nonzeros;
+use crate::sparsity::{Pattern, PatternError};
 use emission::Emission;
 
 pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
@@ -209,10 +210,8 @@ impl<'a> Accumulation<'a> {
                 }
                 of.target.push(columns.len() as u32 - 1);
             }
-            if columns.len() as u64 > MAX_NUMEL {
-                let (n_rows, n_cols) = (n as u64, self.n_columns as u64);
-                let limit = MAX_NUMEL;
-                self.error.get_or_insert(PatternError::TooLarge { n_rows, n_cols, limit });
+            if let Err(e) = check_nonzeros(columns.len() as u64, n, self.n_columns) {
+                self.error.get_or_insert(e);
                 return None;
             }
             ptr.push(columns.len() as u32);

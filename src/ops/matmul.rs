@@ -13,14 +13,22 @@ pub struct MatMul;
 /// For each nonzero (i, j) of a product the nonzeros A(i, l) and B(l, j) for the common l.
 fn terms(graph: &Graph, id: NodeId) -> Vec<Vec<(u32, u32)>> {
     let (pa, pb) = (graph.pattern(graph.arg(id, 0)), graph.pattern(graph.arg(id, 1)));
+    let (rows, number) = pa.transpose();
     let mut terms: Vec<Vec<(u32, u32)>> = Vec::with_capacity(graph.nnz(id));
     for (i, j) in graph.pattern(id).entries() {
-        let mut of = Vec::new();
-        for kb in pb.column(j) {
-            let l = pb.row_of(kb, j);
-            if let Some(ka) = pa.find(i, l) {
-                of.push((ka as u32, kb as u32));
-            }
+        let (row, column) = (rows.column(i), pb.column(j));
+        let mut of = Vec::with_capacity(row.len().min(column.len()));
+        // Along the shorter of both.
+        if row.len() < column.len() {
+            of.extend(row.filter_map(|k| {
+                let kb = pb.find(rows.row_of(k, i), j)?;
+                Some((number[k], kb as u32))
+            }));
+        } else {
+            of.extend(column.filter_map(|kb| {
+                let k = rows.find(pb.row_of(kb, j), i)?;
+                Some((number[k], kb as u32))
+            }));
         }
         terms.push(of);
     }

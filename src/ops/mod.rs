@@ -3,9 +3,9 @@
 //! What an operation means for derivatives and dependencies stands with the operation; the
 //! drivers that walk the graph are in `diff`, how values become kernels in `kernel`.
 
-pub mod accumulation;
-pub mod context;
-pub mod math;
+pub(crate) mod accumulation;
+pub(crate) mod context;
+pub(crate) mod math;
 pub mod matrix;
 pub mod scalar;
 
@@ -24,13 +24,11 @@ use crate::graph::{NodeId, Op};
 use accumulation::Accumulation;
 use context::{Cotangents, MissingDerivative, Tangents};
 
-pub use dependencies::Dependencies;
-
-pub use elementwise::partial;
+pub(crate) use dependencies::Dependencies;
 pub use index::transpose;
 
 /// The rules of one kind of node. No method has a default: a new operation states everything.
-pub trait Rules: Sync {
+pub(crate) trait Rules: Sync {
     /// Sets the tangents of node `id` from those of its arguments.
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative>;
 
@@ -45,7 +43,7 @@ pub trait Rules: Sync {
 }
 
 /// The rules of an operation.
-pub fn rules(op: Op) -> &'static dyn Rules {
+pub(crate) fn rules(op: Op) -> &'static dyn Rules {
     match op {
         Op::Const | Op::Input => &leaf::Leaf,
         Op::Mark => &leaf::Mark,

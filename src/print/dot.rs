@@ -10,6 +10,13 @@ use crate::graph::{Func, Op, visit};
 
 /// The text for `dot -Tsvg`. Solid edges carry values, dashed ones lead from a call, loop or
 /// conditional to the functions that it runs.
+///
+/// ```
+/// let f = nablac::model::Model::parse("f.nab", "input x\noutput y = sqrt(x)").function()?;
+/// let picture = nablac::print::dot(f.func());
+/// assert!(picture.starts_with("digraph") && picture.contains("sqrt"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn dot(func: &Arc<Func>) -> String {
     let order = visit::callees_first(func);
     let numbers: FxHashMap<&Arc<Func>, usize> =

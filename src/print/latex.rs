@@ -22,6 +22,12 @@ const LONGEST: usize = 240;
 const MOST_ENTRIES: usize = 36;
 
 /// The formulas of a function; they need the package `amsmath`.
+///
+/// ```
+/// let f = nablac::model::Model::parse("f.nab", "input x\noutput y = sqrt(x) / 2").function()?;
+/// assert!(nablac::print::latex(&f).contains(r"\sqrt"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn latex(function: &Function) -> String {
     let mut text = String::new();
     let order = visit::callees_first(function.func());

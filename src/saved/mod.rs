@@ -38,6 +38,16 @@ const FORMAT: &str = "nablac";
 const VERSION: u64 = 1;
 
 /// Why a saved model cannot be read.
+///
+/// ```
+/// use nablac::{function::Function, model::Model};
+/// let f = Model::parse("f.nab", "input x\noutput y = sin(x)").function()?;
+/// let back = Function::from_json("f.json", &f.to_json())?;
+/// assert_eq!(back.func().content_hash(), f.func().content_hash());
+/// let error = Function::from_json("f.json", &f.to_json().replace("sin", "sinn")).unwrap_err();
+/// assert!(error.to_string().contains("E0516"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub enum LoadError {
     Io(std::io::Error),

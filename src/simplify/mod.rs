@@ -4,7 +4,7 @@ mod collect;
 mod emit;
 mod extract;
 mod factor;
-pub mod facts;
+pub(crate) mod facts;
 mod language;
 mod matching;
 mod optimize;
@@ -16,7 +16,5 @@ mod run;
 mod saturate;
 pub mod sums;
 
-pub use collect::Flattening;
-pub use factor::Search;
 pub use optimize::optimize;
 pub use run::{SimplifyOptions, simplify};

@@ -12,6 +12,15 @@ use crate::graph::{Func, copy_nested, expand};
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
 /// small integer or half-integer exponent is left. Under [`Math::Strict`] matrices stay as they
 /// are: their sums have an order.
+///
+/// ```
+/// use nablac::simplify::{SimplifyOptions, optimize};
+/// let text = "input x\noutput f = sin(x)^2 + cos(x)^2";
+/// let f = nablac::model::Model::parse("f.nab", text).function()?;
+/// let simpler = optimize(f.func(), &SimplifyOptions::default());
+/// assert!(simpler.size() < f.func().size());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn optimize(func: &Arc<Func>, options: &SimplifyOptions) -> Arc<Func> {
     optimize_once(func, options, &mut FxHashMap::default())
 }

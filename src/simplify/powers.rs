@@ -19,6 +19,17 @@ pub fn half_exponent(exponent: f64) -> Option<i32> {
 
 /// Copies what `outputs` need into a new graph in which no power has a constant whole or half
 /// exponent of magnitude up to [`MAX_EXPONENT`].
+///
+/// ```
+/// use nablac::graph::{Graph, Op};
+/// use nablac::ops::scalar::ScalarOp;
+/// let mut g = Graph::new();
+/// let (x, four) = (g.input(0, nablac::sparsity::Pattern::scalar()), g.constant(4.0));
+/// let power = g.binary(ScalarOp::Pow, x, four);
+/// let (lowered, outputs) = nablac::simplify::powers::lower_powers(&g, &[power]);
+/// // (x * x) * (x * x)
+/// assert_eq!(lowered.op(outputs[0]), Op::Scalar(ScalarOp::Mul));
+/// ```
 pub fn lower_powers(graph: &Graph, outputs: &[NodeId]) -> (Graph, Vec<NodeId>) {
     let order = reachable(graph, outputs);
     let halves_of = |id: NodeId| -> Option<i32> {

@@ -108,6 +108,14 @@ pub struct Refuted {
 }
 
 /// The rules of one or several files.
+///
+/// ```
+/// use nablac::simplify::rules::{Class, Math, built_in};
+/// let rules = built_in();
+/// assert!(rules.rules.iter().any(|rule| rule.class == Class::Exact));
+/// // What is equal in real arithmetic may have other bits.
+/// assert!(!Math::Strict.allows(Class::Real) && Math::Real.allows(Class::Real));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     pub rules: Vec<Rule>,

@@ -34,6 +34,18 @@ const MANY: usize = 5_000;
 /// Works on elementwise operations on scalars; all other nodes stay, with simplified arguments.
 /// `ranges` are the promised ranges of the inputs, by number. No power with a constant whole or
 /// half exponent is left. The cost, weighted by the table, never rises above that at level 0.
+///
+/// ```
+/// use nablac::graph::Graph;
+/// use nablac::simplify::{SimplifyOptions, simplify};
+/// let mut g = Graph::new();
+/// let (x, y) = (g.input(0, nablac::sparsity::Pattern::scalar()), g.constant(2.0));
+/// let (a, b) = (g.mul(x, y), g.mul(x, x));
+/// let sum = g.add(a, b);
+/// let difference = g.sub(sum, b);
+/// let (simpler, outputs) = simplify(&g, &[difference], &[None], &SimplifyOptions::default());
+/// assert!(simpler.len() <= g.len() && outputs.len() == 1);
+/// ```
 pub fn simplify(
     graph: &Graph,
     outputs: &[NodeId],

@@ -15,6 +15,21 @@ use super::ordering::Order;
 use super::star::greedy_star;
 
 /// A color for every vertex.
+///
+/// ```
+/// use nablac::sparsity::{Pattern, check, column_coloring, star_coloring};
+/// // Columns of a tridiagonal matrix need 3 colors; those of an arrow all have one of their own,
+/// // but 2 colors are enough for what is symmetric.
+/// let band = Pattern::band(9, 9, 1, 1);
+/// let coloring = column_coloring(&band);
+/// assert_eq!(coloring.n_colors, 3);
+/// assert!(check::is_column_coloring(&band, &coloring));
+/// let arrow = Pattern::from_entries(9, 9, (0..9).flat_map(|k| [(k, k), (0, k), (k, 0)]));
+/// assert_eq!(column_coloring(&arrow).n_colors, 9);
+/// let star = star_coloring(&arrow).unwrap();
+/// assert_eq!(star.n_colors, 2);
+/// assert!(check::is_star_coloring(&arrow, &star));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coloring {
     /// Color of every vertex, below `n_colors`.

@@ -76,6 +76,16 @@ const NO_GROUP: u32 = u32::MAX;
 const REVERSE_COST: f64 = 1.5;
 
 /// How to get a sparse Jacobian from few directional derivatives.
+///
+/// ```
+/// use nablac::sparsity::{JacobianPlan, Pattern, Side};
+/// // The cheaper side: here one row, there one column.
+/// assert_eq!(JacobianPlan::new(&Pattern::dense(1, 5)).side, Side::Rows);
+/// let plan = JacobianPlan::new(&Pattern::diagonal(5));
+/// assert_eq!(plan.groups.len(), 1);
+/// assert_eq!(plan.groups.get(0), [0, 1, 2, 3, 4]);
+/// assert!(nablac::sparsity::check::recovers_jacobian(&plan));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JacobianPlan {
     pub side: Side,
@@ -166,6 +176,13 @@ impl JacobianPlan {
 }
 
 /// How to get a sparse symmetric Hessian from few Hessian-vector products.
+///
+/// ```
+/// use nablac::sparsity::{HessianPlan, Pattern};
+/// let plan = HessianPlan::new(&Pattern::band(6, 6, 1, 1)).unwrap();
+/// assert_eq!(plan.groups.len(), 3);
+/// assert!(nablac::sparsity::check::recovers_hessian(&plan));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HessianPlan {
     /// Columns whose sum is one Hessian-vector product.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::adjacency::{Lists, merge};
+use super::limit::check_nonzeros;
 use super::{MAX_NUMEL, Pattern, PatternError};
 
 /// For each of some entries the set of seeds it depends on. Cheap to clone.
@@ -266,10 +267,7 @@ impl DependencyMatrix {
     pub fn to_pattern(&self) -> Result<Pattern, PatternError> {
         let (n_rows, n_cols) = (self.n_rows(), self.n_seeds());
         let nnz = self.nnz();
-        if nnz > MAX_NUMEL {
-            let (n_rows, n_cols) = (n_rows as u64, n_cols as u64);
-            return Err(PatternError::TooLarge { n_rows, n_cols, limit: MAX_NUMEL });
-        }
+        check_nonzeros(nnz, n_rows, n_cols)?;
         if nnz == n_rows as u64 * n_cols as u64 {
             return Ok(Pattern::dense(n_rows, n_cols));
         }

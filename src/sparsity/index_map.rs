@@ -10,6 +10,15 @@ use super::pattern::hash_samples;
 /// The affine form keeps slices, transposes and repetitions of dense values independent of
 /// their size. [`IndexMap::from_table`] finds it where a table has it, so equal maps over at
 /// most two counters compare equal however they were made.
+///
+/// ```
+/// use nablac::sparsity::IndexMap;
+/// let every_other = IndexMap::from_table(vec![0, 2, 4]);
+/// assert_eq!(every_other, IndexMap::affine(0, &[(3, 2)]));
+/// assert_eq!((every_other.len(), every_other.get(1)), (3, 2));
+/// assert_eq!(every_other.iter().collect::<Vec<_>>(), [0, 2, 4]);
+/// assert!(IndexMap::identity(4).is_identity(4));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexMap {
     Affine(Affine),
@@ -154,6 +163,22 @@ impl IndexMap {
         }
     }
 
+    /// Each index is larger than the one before.
+    pub fn is_increasing(&self) -> bool {
+        match self {
+            IndexMap::Affine(affine) => {
+                // What the counters inside of one add up to at most.
+                let mut inside = 0i64;
+                affine.dims.iter().filter(|dim| dim.0 > 1).all(|&(count, stride)| {
+                    let is_above = i64::from(stride) > inside;
+                    inside += (i64::from(count) - 1) * i64::from(stride);
+                    is_above
+                })
+            }
+            IndexMap::Table(table) => table.windows(2).all(|pair| pair[0] < pair[1]),
+        }
+    }
+
     /// Maps every entry of a source of length `n` to itself.
     pub fn is_identity(&self, n: usize) -> bool {
         *self == IndexMap::identity(n)
@@ -214,6 +239,15 @@ mod tests {
         assert_eq!(transpose.iter().collect::<Vec<_>>(), [0, 2, 4, 1, 3, 5]);
         assert_eq!(IndexMap::from_table(vec![0, 2, 4, 1, 3, 5]), transpose);
         assert!(matches!(IndexMap::from_table(vec![0, 2, 3]), IndexMap::Table(_)));
+    }
+
+    #[test]
+    fn increasing_maps_are_told() {
+        let is_increasing = |table: &[u32]| IndexMap::from_table(table.to_vec()).is_increasing();
+        assert!(is_increasing(&[0, 1, 5, 6]) && is_increasing(&[0, 2, 3]) && is_increasing(&[7]));
+        assert!(!is_increasing(&[6, 6, 6]) && !is_increasing(&[4, 3, 2]));
+        assert!(!is_increasing(&[0, 1, 1, 2]) && !is_increasing(&[0, 2, 4, 1, 3, 5]));
+        assert!(!is_increasing(&[0, 3, 1]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod compress;
 mod dependency;
 mod distance2;
 mod index_map;
+pub(crate) mod limit;
 pub mod ordering;
 mod pattern;
 mod star;

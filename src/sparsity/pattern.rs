@@ -12,6 +12,23 @@ use std::sync::Arc;
 pub const MAX_NUMEL: u64 = (1 << 31) - 1;
 
 /// Shape and structural nonzeros of a matrix. Cheap to clone.
+///
+/// ```
+/// use nablac::sparsity::Pattern;
+/// let p = Pattern::from_entries(3, 2, [(0, 0), (2, 0), (1, 1)]);
+/// assert_eq!((p.shape(), p.nnz(), p.find(2, 0), p.find(2, 1)), ((3, 2), 3, Some(1), None));
+/// // Nonzeros count column by column.
+/// assert_eq!(p.entries().collect::<Vec<_>>(), [(0, 0), (2, 0), (1, 1)]);
+/// assert_eq!(p.linear().collect::<Vec<_>>(), [0, 2, 4]);
+/// // However it is made: what has the same entries is equal.
+/// assert_eq!(Pattern::band(3, 3, 0, 0), Pattern::diagonal(3));
+/// assert_eq!(Pattern::lower(2).union(&Pattern::upper(2)), Pattern::dense(2, 2));
+/// assert_eq!(Pattern::lower(2).intersection(&Pattern::upper(2)), Pattern::diagonal(2));
+/// assert_eq!(p.transpose().0.shape(), (2, 3));
+/// assert_eq!(Pattern::dense(2, 1).product(&Pattern::dense(1, 3)), Pattern::dense(2, 3));
+/// // Sizes that come from users are checked.
+/// assert!(Pattern::try_dense(1 << 20, 1 << 20).is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     n_rows: u32,

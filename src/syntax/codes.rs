@@ -30,6 +30,13 @@ macro_rules! codes {
 }
 
 /// An entry of the table of codes.
+///
+/// ```
+/// use nablac::syntax::Code;
+/// let code = Code::from_id("e0203").unwrap();
+/// assert_eq!((code, code.id()), (Code::ShapesMultiply, "E0203"));
+/// assert!(code.explanation().contains(code.entry().wrong.lines().next().unwrap()));
+/// ```
 #[derive(Debug)]
 pub struct Entry {
     /// `E0203`
@@ -341,8 +348,8 @@ codes! {
         "The model calls functions that a program in Rust or C has to supply; on the command line there is nobody who does.",
         wrong "$ nablac eval model_with_external.json", right "$ nablac emit c model_with_external.json";
     NoSpelling "E0519" "a graph without a spelling in the language",
-        "`emit nab` writes only what makes the same graph again. Derivatives of loops, for example, add up in windows, which the language cannot say; `emit json` writes every graph.",
-        wrong "$ nablac emit nab gradient_of_a_loop.nab", right "$ nablac emit json gradient_of_a_loop.nab";
+        "`emit nab` writes what makes the same values again, in the same graph where the language can say it. It cannot say functions from outside with several results, and does not write tables of more than 100,000 entries; `emit json` writes every graph.",
+        wrong "$ nablac emit nab large_table.nab", right "$ nablac emit json large_table.nab";
 
     BlankBeforeMinus "W0001" "a minus that looks like a sign",
         "`[a -b]` is the one entry `a - b`. Write `a - b`, or `a, -b` for two entries.",

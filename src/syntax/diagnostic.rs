@@ -83,6 +83,20 @@ impl Diagnostic {
 }
 
 /// The source files that spans refer to.
+///
+/// ```
+/// use nablac::syntax::{Code, Diagnostic, SourceMap, Span, render};
+/// let mut sources = SourceMap::new();
+/// let file = sources.add("f.nab", "input x\noutput f = thteta\n");
+/// let span = Span { file, start: 19, end: 25 };
+/// assert_eq!((sources.slice(span), sources.line_column(span)), ("thteta", (2, 12)));
+/// let diagnostic = Diagnostic::new(Code::UnknownName, span, "unknown name `thteta`")
+///     .label("did you mean `theta`?")
+///     .help("names are declared before use");
+/// assert!(diagnostic.is_error());
+/// let text = render(&diagnostic, &sources, false);
+/// assert!(text.starts_with("error[E0101]: unknown name `thteta`") && text.contains("f.nab:2:12"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<(Arc<str>, Arc<str>)>,
@@ -279,6 +293,12 @@ fn count_newlines(text: &str) -> usize {
 /// Distance is that of Damerau and Levenshtein (optimal string alignment): the least number of
 /// insertions, deletions, substitutions and swaps of neighbors; near enough is at most a third of
 /// the length of the name, at least one.
+///
+/// ```
+/// use nablac::syntax::did_you_mean;
+/// assert_eq!(did_you_mean("thteta", ["x", "theta"]), Some("theta"));
+/// assert_eq!(did_you_mean("thteta", ["x", "y"]), None);
+/// ```
 pub fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -18,6 +18,13 @@ const LONGEST_ALIGNED: usize = 60;
 /// The formatted text, or the mistakes that keep the text from being formatted.
 ///
 /// Formatting twice gives the same text as formatting once.
+///
+/// ```
+/// use nablac::syntax::{SourceMap, format};
+/// let text = "input   x\noutput f = x+1   ";
+/// let file = SourceMap::new().add("f.nab", text);
+/// assert_eq!(format(text, file).unwrap(), "input x\noutput f = x+1\n");
+/// ```
 pub fn format(source: &str, file: FileId) -> Result<String, Vec<Diagnostic>> {
     let (_, mut diagnostics) = parse(source, file);
     diagnostics.retain(Diagnostic::is_error);

@@ -49,6 +49,14 @@ pub fn parse_formula(text: &str) -> Result<Formula, String> {
 }
 
 /// Reads a formula whose names, the constants apart, are free variables.
+///
+/// ```
+/// use nablac::syntax::formula::{constant, parse_formula, parse_pattern};
+/// assert!(parse_formula("1 / (1 + a^2)").is_ok() && parse_formula("1 +").is_err());
+/// // Patterns have names of their own.
+/// assert!(parse_formula("left + right").is_err() && parse_pattern("left + right").is_ok());
+/// assert_eq!(constant("pi"), Some(std::f64::consts::PI));
+/// ```
 pub fn parse_pattern(text: &str) -> Result<Formula, String> {
     read(text, |name| Ok(FormulaOp::Var(name.to_string())))
 }

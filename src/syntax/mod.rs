@@ -24,6 +24,11 @@ pub use format::format;
 pub use parser::{parse, parse_expression};
 
 /// Whether a text is a name of the language: letters, digits and `_`, not reserved.
+///
+/// ```
+/// use nablac::syntax::is_name;
+/// assert!(is_name("x_1") && !is_name("1x") && !is_name("output"));
+/// ```
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -23,6 +23,16 @@ const MAX_REPAIRS: usize = 20;
 
 /// Parses the text of a file; the tree holds [`Expr::Error`] and [`StatementKind::Error`] where
 /// mistakes were found, and lacks the lines of blocks with mistakes.
+///
+/// ```
+/// use nablac::syntax::{SourceMap, dump, parse};
+/// let (mut sources, text) = (SourceMap::new(), "input x\noutput f = (x + 1\noutput g = 2x");
+/// let file = sources.add("f.nab", text);
+/// // Never fails: all statements that can be read, and all mistakes.
+/// let (ast, mistakes) = parse(text, file);
+/// assert_eq!(mistakes.iter().map(|m| m.code.id()).collect::<Vec<_>>(), ["E0005", "E0003"]);
+/// assert!(dump(&ast).contains("input"));
+/// ```
 pub fn parse(source: &str, file: FileId) -> (Ast, Vec<Diagnostic>) {
     let mut parser = match Parser::new(source, file) {
         Ok(parser) => parser,

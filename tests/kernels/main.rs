@@ -3,6 +3,7 @@
 mod builder;
 mod forms;
 mod large;
+mod pairs;
 mod random;
 mod regions;
 mod scalars;

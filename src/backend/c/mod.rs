@@ -112,6 +112,27 @@ impl std::error::Error for EmitError {}
 /// For each function `f` the source defines `f`, `f_work`, `f_n_in`, `f_name_in`,
 /// `f_sparsity_in`, `f_default_in`, the same for `out`, and `f_checkout`, `f_release`,
 /// `f_incref`, `f_decref`, as `casadi.external` looks them up.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nablac::backend::c::{CFunction, COptions, CPort, emit};
+/// let f = nablac::model::Model::parse("f.nab", "input x\noutput y = x * x").function()?;
+/// let port = |name: &str| CPort {
+///     name: name.to_owned(),
+///     pattern: nablac::sparsity::Pattern::scalar(),
+///     default: None,
+///     unit: None,
+/// };
+/// let function = CFunction {
+///     name: "square".to_owned(),
+///     inputs: vec![port("x")],
+///     outputs: vec![port("y")],
+///     kernel: Arc::new(nablac::kernel::build(f.func())),
+/// };
+/// let files = emit("square", &[function], &COptions::default())?;
+/// assert!(files.header.contains("int square("));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn emit(
     file_base: &str,
     functions: &[CFunction],

@@ -24,6 +24,18 @@ use memory::{Frame, Pointer, Spaces, Turn, Window, grow, n_slots, resolve, trip}
 use unit::{Op, Unit};
 
 /// The interpreter of one function.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nablac::backend::abi::{Engine, Memory};
+/// use nablac::backend::interp::Interp;
+/// let f = nablac::model::Model::parse("f.nab", "input x[2]\noutput y = 2 * x").function()?;
+/// let engine = Interp::new(&Arc::new(nablac::kernel::build(f.func())));
+/// let mut y = [0.0; 2];
+/// engine.call(&[&[1.0, 3.0]], &mut [Some(&mut y)], &mut Memory::default())?;
+/// assert_eq!(y, [2.0, 6.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Interp {
     units: Vec<Unit>,
     kernels: Vec<Arc<Kernel>>,

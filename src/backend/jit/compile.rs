@@ -136,8 +136,7 @@ fn build(
 ) -> Result<(), EngineError> {
     let number = unit.first_function + function as u32;
     func.name = UserFuncName::user(0, number);
-    let items = &unit.plan.functions[function];
-    if translate(func, unit, items, cache, isa.default_call_conv()) {
+    if translate(func, unit, function, cache, isa.default_call_conv()) {
         Ok(())
     } else {
         let name = &unit.kernel.name;

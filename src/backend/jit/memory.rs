@@ -106,7 +106,7 @@ impl Translator<'_> {
     }
 
     /// `factor * value`.
-    fn multiple(&mut self, value: Value, factor: i64) -> Value {
+    pub(super) fn multiple(&mut self, value: Value, factor: i64) -> Value {
         match factor {
             1 => value,
             factor if factor > 0 && factor & (factor - 1) == 0 => {

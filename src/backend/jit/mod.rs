@@ -7,8 +7,10 @@
 
 mod address;
 mod compile;
+mod lanes;
 mod lower;
 mod memory;
+mod pairs;
 mod plan;
 mod runtime;
 mod translate;
@@ -28,6 +30,20 @@ use compile::Code;
 use plan::Plan;
 
 /// Compiled machine code of one function.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nablac::backend::abi::{Engine, Memory};
+/// use nablac::backend::jit::{Jit, JitOptions, asm};
+/// let f = nablac::model::Model::parse("f.nab", "input x\noutput y = sqrt(x)").function()?;
+/// let kernel = Arc::new(nablac::kernel::build(f.func()));
+/// let engine = Jit::new(&kernel, &JitOptions::default())?;
+/// let mut y = [0.0];
+/// engine.call(&[&[9.0]], &mut [Some(&mut y)], &mut Memory::default())?;
+/// assert_eq!(y, [3.0]);
+/// assert!(engine.code_bytes() > 0 && !asm(&kernel, &JitOptions::default())?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Jit {
     code: Code,
     kernels: Vec<Arc<Kernel>>,

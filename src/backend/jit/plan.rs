@@ -7,6 +7,7 @@
 //! and loop counters used in another function than the one that defines them are kept in scratch
 //! memory, called their home.
 
+use super::pairs::paired_loops;
 use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
 
 /// The functions of one kernel; the last one is its entry.
@@ -20,6 +21,12 @@ pub(super) struct Plan {
     pub constants: Vec<Option<f64>>,
     /// Length of the scratch memory: pointers for calls first, then homes.
     pub scratch_len: usize,
+    /// For each loop whether its iterations run in pairs.
+    pub paired: Vec<bool>,
+    /// For each function the loop in pairs that it is part of the body of.
+    pub pair_of: Vec<Option<LoopId>>,
+    /// For each value whether it is one of a pair of iterations; its home is twice as long.
+    pub is_pair: Vec<bool>,
 }
 
 pub(super) const NO_HOME: u32 = u32::MAX;
@@ -36,8 +43,12 @@ pub(super) enum Item {
 impl Plan {
     /// Cuts so that no function has much more than `limit` instructions.
     pub fn new(kernel: &Kernel, limit: usize) -> Plan {
+        let functions = cut(kernel, limit.max(2));
         let mut plan = Plan {
-            functions: cut(kernel, limit.max(2)),
+            paired: paired_loops(kernel),
+            pair_of: vec![None; functions.len()],
+            is_pair: vec![false; kernel.n_values as usize],
+            functions,
             value_home: vec![NO_HOME; kernel.n_values as usize],
             counter_home: vec![NO_HOME; kernel.loops.len()],
             constants: vec![None; kernel.n_values as usize],
@@ -50,10 +61,34 @@ impl Plan {
                 plan.constants[dst as usize] = Some(value);
             }
         }
+        plan.mark_pairs(kernel);
         if plan.functions.len() > 1 {
             plan.place_homes(kernel);
         }
         plan
+    }
+
+    fn mark_pairs(&mut self, kernel: &Kernel) {
+        let mut inside = vec![None; kernel.insts.len()];
+        let mut pair = None;
+        for (pc, inst) in kernel.insts.iter().enumerate() {
+            inside[pc] = pair;
+            match *inst {
+                Inst::Loop { id } if self.paired[id as usize] => pair = Some(id),
+                Inst::EndLoop { id } if pair == Some(id) => pair = None,
+                Inst::Load { dst, .. } | Inst::Apply { dst, .. } | Inst::Counter { dst, .. } => {
+                    self.is_pair[dst as usize] = pair.is_some();
+                }
+                _ => {}
+            }
+        }
+        // Pieces are numbered before the functions that call them.
+        for (function, items) in self.functions.iter().enumerate() {
+            self.pair_of[function] = items.first().and_then(|item| match *item {
+                Item::Insts { begin, .. } => inside[begin as usize],
+                Item::Piece(piece) => self.pair_of[piece as usize],
+            });
+        }
     }
 
     fn place_homes(&mut self, kernel: &Kernel) {
@@ -74,11 +109,12 @@ impl Plan {
             });
         });
         for id in crossing_counters {
-            give_home(&mut self.counter_home[id as usize], &mut self.scratch_len);
+            give_home(&mut self.counter_home[id as usize], &mut self.scratch_len, 1);
         }
         for val in crossing {
             if self.constants[val as usize].is_none() {
-                give_home(&mut self.value_home[val as usize], &mut self.scratch_len);
+                let len = if self.is_pair[val as usize] { 2 } else { 1 };
+                give_home(&mut self.value_home[val as usize], &mut self.scratch_len, len);
             }
         }
     }
@@ -95,10 +131,10 @@ impl Plan {
     }
 }
 
-fn give_home(home: &mut u32, scratch_len: &mut usize) {
+fn give_home(home: &mut u32, scratch_len: &mut usize, len: usize) {
     if *home == NO_HOME {
         *home = *scratch_len as u32;
-        *scratch_len += 1;
+        *scratch_len += len;
     }
 }
 

@@ -16,10 +16,11 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use rustc_hash::FxHashMap;
 
 use super::Unit;
+use super::lanes::Lanes;
 use super::plan::{Item, NO_HOME};
 use super::runtime;
 use crate::backend::abi::{Context, Status};
-use crate::kernel::ir::{Callee, Inst, LoopId, Trip, Val};
+use crate::kernel::ir::{Callee, CounterInfo, Inst, LoopId, Trip, Val};
 
 /// What is known of values and addresses while a function is built; reused for the next one.
 #[derive(Default)]
@@ -96,6 +97,8 @@ pub(super) struct Translator<'a> {
     pub context: Value,
     pub callees: FxHashMap<u32, FuncRef>,
     pub has_pieces: bool,
+    /// What is known of the lanes, inside a loop in pairs.
+    pub lanes: Option<Lanes>,
     /// A value was used where it is not visible.
     pub invalid: bool,
 }
@@ -113,11 +116,12 @@ pub(super) fn signature(call_conv: CallConv) -> Signature {
 pub(super) fn translate(
     func: &mut Function,
     unit: &Unit,
-    items: &[Item],
+    function: usize,
     cache: &mut Cache,
     call_conv: CallConv,
 ) -> bool {
     cache.begin(unit);
+    let items = &unit.plan.functions[function];
     func.signature = signature(call_conv);
     let (entry, params) = prologue(func);
     let cur = FuncCursor::new(func).at_bottom(entry);
@@ -136,6 +140,7 @@ pub(super) fn translate(
         context: params[4],
         callees: FxHashMap::default(),
         has_pieces: items.iter().any(|item| matches!(item, Item::Piece(_))),
+        lanes: unit.plan.pair_of[function].map(Lanes::new),
         invalid: false,
     };
     for item in items {
@@ -182,6 +187,9 @@ impl Cache {
 impl Translator<'_> {
     fn inst(&mut self, inst: Inst) {
         let unit = self.unit;
+        if self.lanes.is_some() && !matches!(inst, Inst::EndLoop { .. }) {
+            return self.pair_inst(inst);
+        }
         match inst {
             Inst::Const { .. } => {}
             Inst::Load { dst, addr } => {
@@ -208,16 +216,7 @@ impl Translator<'_> {
             Inst::Counter { dst, info } => {
                 let info = unit.kernel.counters[info as usize];
                 let counter = self.counter(info.loop_id);
-                let mut value = self.cur.ins().fcvt_from_sint(F64, counter);
-                if info.step != 1.0 {
-                    let step = self.cur.ins().f64const(info.step);
-                    value = self.cur.ins().fmul(step, value);
-                }
-                // 0 + value is value, except for the sign of a zero.
-                if info.base != 0.0 || info.step <= 0.0 {
-                    let base = self.cur.ins().f64const(info.base);
-                    value = self.cur.ins().fadd(base, value);
-                }
+                let value = self.counter_number(info, counter);
                 self.define(dst, Made::Number(value));
             }
             Inst::Loop { id } => self.begin_loop(id),
@@ -253,6 +252,21 @@ impl Translator<'_> {
             Inst::Call { id } => self.call(id),
             Inst::Check { value, id } => self.check(value, id),
         }
+    }
+
+    /// A counter as a number of the kernel.
+    pub(super) fn counter_number(&mut self, info: CounterInfo, counter: Value) -> Value {
+        let mut value = self.cur.ins().fcvt_from_sint(F64, counter);
+        if info.step != 1.0 {
+            let step = self.cur.ins().f64const(info.step);
+            value = self.cur.ins().fmul(step, value);
+        }
+        // 0 + value is value, except for the sign of a zero.
+        if info.base != 0.0 || info.step <= 0.0 {
+            let base = self.cur.ins().f64const(info.base);
+            value = self.cur.ins().fadd(base, value);
+        }
+        value
     }
 
     fn begin_branch(&mut self, truth: Value) {
@@ -334,6 +348,9 @@ impl Translator<'_> {
             let value = self.cur.func.dfg.append_block_param(body, F64);
             self.define(carried.dst, Made::Number(value));
         }
+        if self.unit.plan.paired[id as usize] {
+            self.lanes = Some(Lanes::new(id));
+        }
     }
 
     fn end_loop(&mut self) {
@@ -366,9 +383,16 @@ impl Translator<'_> {
         }
         let nexts: Vec<Val> = info.carried.iter().map(|carried| carried.next).collect();
         let nexts = self.block_args(&nexts);
-        let one = self.cur.ins().iconst(I64, 1);
-        let counter = self.cur.ins().iadd(counter, one);
+        let step = if self.lanes.take().is_some() { 2 } else { 1 };
+        let mut counter = self.cur.ins().iadd_imm_s(counter, step);
         let more = self.cur.ins().icmp(IntCC::UnsignedLessThan, counter, trip);
+        if let (2, Trip::Const(n)) = (step, &info.trip)
+            && n % 2 == 1
+        {
+            // The last pair begins one iteration early.
+            let last = self.cur.ins().iconst(I64, *n as i64 - 2);
+            counter = self.cur.ins().umin(counter, last);
+        }
         let mut body_args = vec![BlockArg::Value(counter)];
         body_args.extend(&nexts);
         self.cur.ins().brif(more, body, &body_args, exit, &nexts);

@@ -28,6 +28,14 @@ macro_rules! table {
             pub const ALL: &[ScalarOp] = &[$(ScalarOp::$op,)*];
 
             /// The operation of that name.
+            ///
+            /// ```
+            /// use nablac::ops::scalar::{Interval, ScalarOp};
+            /// let sqrt = ScalarOp::from_name("sqrt").unwrap();
+            /// assert_eq!((sqrt.name(), sqrt.arity()), ("sqrt", 1));
+            /// assert!(sqrt.row().function && ScalarOp::from_name("square_root").is_none());
+            /// assert!(Interval::closed(0.0, 1.0).contains(1.0) && !Interval::open(0.0, 1.0).contains(1.0));
+            /// ```
             pub fn from_name(name: &str) -> Option<ScalarOp> {
                 match name {
                     $($name => Some(ScalarOp::$op),)*

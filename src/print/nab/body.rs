@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::packed::{accumulated, called, packed, packed_together, place, select, unpacked};
 use super::value::{Value, matrix, number};
 use super::{NoSpelling, Program, no_spelling};
 use crate::graph::{Constant, Func, Graph, NodeId, Op, Payload, visit};
@@ -43,11 +44,11 @@ pub struct Block<'g, 'l> {
     pub(super) graph: &'g Graph,
     outputs: &'g [NodeId],
     inputs: Vec<Value>,
-    inside: Inside<'l>,
+    pub(super) inside: Inside<'l>,
     pub(super) depth: usize,
     entries: FxHashMap<NodeId, Entry>,
     /// Names of the results of calls with several.
-    results: FxHashMap<NodeId, Vec<String>>,
+    pub(super) results: FxHashMap<NodeId, Vec<String>>,
     /// What stands for the parts of matrices of blocks.
     parts: FxHashMap<NodeId, Vec<Result<Value, NoSpelling>>>,
     is_written: bool,
@@ -83,7 +84,7 @@ impl<'g, 'l> Block<'g, 'l> {
             self.write(program);
             self.is_written = true;
         }
-        self.get(output)
+        self.exact(program, output)
     }
 
     fn write(&mut self, program: &mut Program) {
@@ -105,8 +106,20 @@ impl<'g, 'l> Block<'g, 'l> {
         for &id in &order {
             let mut entry = match self.node(program, id, &used_results) {
                 Ok(entry) => entry,
-                Err(e) => Entry { value: Err(e), plain: None },
+                Err(e) => {
+                    // Operands that are only there in another pattern are brought to their own.
+                    let forced = graph.args(id).iter().any(|&a| self.force(program, a));
+                    match forced.then(|| self.node(program, id, &used_results)) {
+                        Some(Ok(entry)) => entry,
+                        _ => Entry { value: Err(e), plain: None },
+                    }
+                }
             };
+            if let (Op::Concat, Err(_)) = (graph.op(id), &entry.value)
+                && hidden[id.index()] < uses[id.index()]
+            {
+                entry.value = self.packed_parts(program, id);
+            }
             let is_named = match graph.op(id) {
                 Op::Input | Op::Call | Op::Loop | Op::Cond => false,
                 Op::Concat => hidden[id.index()] < uses[id.index()],
@@ -142,7 +155,7 @@ impl<'g, 'l> Block<'g, 'l> {
     }
 
     /// Gives a value a name where that is possible.
-    fn name(&mut self, program: &mut Program, value: &mut Value) {
+    pub(super) fn name(&mut self, program: &mut Program, value: &mut Value) {
         if is_name(&value.text) {
             return;
         }
@@ -159,6 +172,50 @@ impl<'g, 'l> Block<'g, 'l> {
             Some(entry) => entry.value.clone(),
             None => no_spelling(self.place(id)),
         }
+    }
+
+    /// The spelling of a node in its own pattern.
+    pub(super) fn exact(&mut self, program: &mut Program, id: NodeId) -> Result<Value, NoSpelling> {
+        if self.get(id).is_err() {
+            self.force(program, id);
+        }
+        self.get(id)
+    }
+
+    /// Brings a value that is only there in another pattern to its own.
+    fn force(&mut self, program: &mut Program, id: NodeId) -> bool {
+        let (plain, from) = match self.entries.get(&id) {
+            Some(Entry { value: Err(_), plain: Some((plain, from)) }) => (plain.clone(), *from),
+            _ => return false,
+        };
+        let (from, to) = (self.graph.pattern(from), self.graph.pattern(id));
+        let made = if from.nnz() >= to.nnz() {
+            select(program, &plain, from, &|k| place(to, k), to)
+        } else {
+            match (packed(program, &plain, from), from.positions_in(to)) {
+                (Ok(Some(column)), Some(positions)) => {
+                    let terms: Vec<(usize, usize)> =
+                        positions.iter().enumerate().map(|(k, &at)| (k, at as usize)).collect();
+                    accumulated(program, &column, &terms, to.nnz())
+                        .and_then(|sums| unpacked(program, &sums, to.nnz(), 0, to))
+                }
+                (Err(e), _) => Err(e),
+                _ => no_spelling(self.place(id)),
+            }
+        };
+        let Ok(mut value) = made else { return false };
+        self.name(program, &mut value);
+        self.entries.insert(id, Entry { value: Ok(value), plain: None });
+        true
+    }
+
+    /// A concatenation of other than dense columns: the nonzeros of its parts.
+    fn packed_parts(&mut self, program: &mut Program, id: NodeId) -> Result<Value, NoSpelling> {
+        let mut parts = Vec::with_capacity(self.graph.args(id).len());
+        for &a in self.graph.args(id) {
+            parts.push((self.exact(program, a)?, self.graph.pattern(a)));
+        }
+        packed_together(program, &parts, 0)
     }
 
     /// The spelling of a node where the language stores zeros besides as it needs them.
@@ -265,14 +322,20 @@ impl<'g, 'l> Block<'g, 'l> {
                 let (a, b) = (self.get(args[0])?, self.get(args[1])?);
                 let p = precedence::PRODUCT;
                 let text = format!("{} * {}", a.at_least(p), b.at_least(p + 1));
-                Value { text, precedence: p }
+                let product = Value { text, precedence: p };
+                let to = graph.pattern(id);
+                let full = graph.pattern(args[0]).product(graph.pattern(args[1]));
+                match full == *to {
+                    true => product,
+                    false => select(program, &product, &full, &|k| place(to, k), to)?,
+                }
             }
             Op::Reduce(reduction) => {
                 Value::atom(format!("{}({})", reduction.name(), self.get(args[0])?.text))
             }
             Op::Call => self.call(program, id, used_results)?,
-            Op::Cond => self.conditional(program, id)?,
-            Op::Loop => self.repeat(program, id)?,
+            Op::Cond => self.conditional(program, id, used_results)?,
+            Op::Loop => self.repeat(program, id, &|k| used_results.contains(&(id, k)))?,
             Op::Result => self.result(args[0], graph.number(id))?,
         };
         Ok(Entry { value: Ok(value), plain: None })
@@ -345,9 +408,6 @@ impl<'g, 'l> Block<'g, 'l> {
                     true if is_kept(from, to, |row, col| col <= row) => called("tril", ""),
                     true if is_kept(from, to, |row, col| col >= row) => called("triu", ""),
                     // In most places the language leaves entries out by itself.
-                    true if self.get(x).is_ok_and(|value| is_name(&value.text)) => {
-                        self.by_entries(program, id).map(Value::atom)
-                    }
                     _ => no_spelling(self.place(id)),
                 };
                 return Ok(Entry { value, plain: Some((self.plain(x)?, x)) });
@@ -390,19 +450,43 @@ impl<'g, 'l> Block<'g, 'l> {
                 }
                 _ => self.by_entries(program, id)?,
             },
-            None => self.by_entries(program, id)?,
+            // One entry of a small matrix.
+            None if from.is_scalar() && to.numel() <= MOST_BY_ENTRIES => {
+                let value = self.get(x)?;
+                let cell = |row, col| match to.find(row, col) {
+                    Some(_) => value.text.clone(),
+                    None => "0".to_owned(),
+                };
+                entries(to, &cell)
+            }
+            None => {
+                let Some(map) = graph.map(id) else { return no_spelling(self.place(id)) };
+                let value = self.get(x)?;
+                select(program, &value, from, &|k| place(from, map.get(k)), to)?.text
+            }
         };
         Ok(Entry { value: Ok(Value::atom(value)), plain: None })
     }
 
-    /// A small gather or scatter entry by entry: the same value, but not the same nodes.
+    /// A scatter: a small one entry by entry, others as sums over the entries that belong to one.
     fn by_entries(&mut self, program: &mut Program, id: NodeId) -> Result<String, NoSpelling> {
         let graph = self.graph;
         let x = graph.arg(id, 0);
         let (from, to) = (graph.pattern(x), graph.pattern(id));
         let Some(map) = graph.map(id) else { return no_spelling(self.place(id)) };
-        if to.numel() > MOST_BY_ENTRIES || map.len() > MOST_BY_ENTRIES {
-            return no_spelling(self.place(id));
+        let mut sums: Vec<Vec<usize>> = vec![Vec::new(); to.nnz()];
+        map.iter().enumerate().for_each(|(k, at)| sums[at].push(k));
+        let is_small = to.numel() <= MOST_BY_ENTRIES && map.len() <= MOST_BY_ENTRIES;
+        let is_full = sums.iter().all(|terms| !terms.is_empty());
+        if !is_small || !is_full || matches!(self.inside, Inside::Expression) {
+            let value = self.get(x)?;
+            let Some(column) = packed(program, &value, from)? else {
+                return no_spelling(self.place(id));
+            };
+            program.differs.push(format!("{} is a sum with a filter", self.place(id)));
+            let terms: Vec<(usize, usize)> = map.iter().enumerate().collect();
+            let column = accumulated(program, &column, &terms, to.nnz())?;
+            return Ok(unpacked(program, &column, to.nnz(), 0, to)?.text);
         }
         let mut base = self.get(x)?;
         if !is_name(&base.text) {
@@ -412,31 +496,17 @@ impl<'g, 'l> Block<'g, 'l> {
             }
         }
         let base = base.at_least(precedence::ATOM);
-        let source = |k: usize| match (from.shape(), entry(from, k)) {
+        let source = |&k: &usize| match (from.shape(), entry(from, k)) {
             ((1, 1), _) => base.clone(),
             ((_, 1), (row, _)) => format!("{base}[{row}]"),
             (_, (row, col)) => format!("{base}[{row}, {col}]"),
         };
-        let mut sums: Vec<Vec<String>> = vec![Vec::new(); to.nnz()];
-        for (k, place) in map.iter().enumerate() {
-            match graph.op(id) {
-                Op::Gather => sums[k].push(source(place)),
-                _ => sums[place].push(source(k)),
-            }
-        }
         program.differs.push(format!("{} is written entry by entry", self.place(id)));
-        let cell = |row: usize, col: usize| match to.find(row, col).map(|k| &sums[k][..]) {
-            None | Some([]) => "0".to_owned(),
-            Some(terms) => terms.join(" + "),
+        let cell = |row: usize, col: usize| match to.find(row, col).map(|k| &sums[k]) {
+            None => "0".to_owned(),
+            Some(terms) => terms.iter().map(source).collect::<Vec<_>>().join(" + "),
         };
-        let (n_rows, n_cols) = to.shape();
-        let row = |row| (0..n_cols).map(|col| cell(row, col)).collect::<Vec<_>>().join(", ");
-        let rows: Vec<String> = (0..n_rows).map(row).collect();
-        Ok(match (n_rows, n_cols) {
-            (_, 1) => format!("[{}]", rows.join(", ")),
-            (1, _) => format!("hcat({})", rows.concat()),
-            _ => format!("[{}]", rows.join("; ")),
-        })
+        Ok(entries(to, &cell))
     }
 
     fn call(
@@ -448,14 +518,15 @@ impl<'g, 'l> Block<'g, 'l> {
         let graph = self.graph;
         let Some(callee) = graph.callee(id) else { return no_spelling(self.place(id)) };
         let name = program.function(callee)?;
-        let mut texts = Vec::new();
+        let mut arguments = Vec::new();
         for &a in graph.args(id) {
-            texts.push(self.plain(a)?.text);
+            arguments.push(self.plain(a)?);
         }
-        let text = format!("{name}({})", texts.join(", "));
+        let value = called(&name, callee, &arguments);
         if callee.outputs.len() == 1 {
-            return Ok(Value::atom(text));
+            return Ok(value);
         }
+        let text = value.text;
         let Inside::Lines(lines) = &mut self.inside else {
             return no_spelling(format!(
                 "{}, with several results inside an expression",
@@ -472,7 +543,12 @@ impl<'g, 'l> Block<'g, 'l> {
         Ok(Value::atom(text))
     }
 
-    fn conditional(&mut self, program: &mut Program, id: NodeId) -> Result<Value, NoSpelling> {
+    fn conditional(
+        &mut self,
+        program: &mut Program,
+        id: NodeId,
+        used_results: &FxHashSet<(NodeId, usize)>,
+    ) -> Result<Value, NoSpelling> {
         let graph = self.graph;
         let Some(Payload::Cond(then, otherwise)) = graph.payload(id) else {
             return no_spelling(self.place(id));
@@ -483,18 +559,51 @@ impl<'g, 'l> Block<'g, 'l> {
             inputs.push(self.captured(program, a)?);
         }
         let condition = self.get(condition)?.at_least(precedence::OR);
+        let patterns = |f: &Func| f.outputs.iter().map(|o| o.pattern.clone()).collect::<Vec<_>>();
+        let is_single = then.outputs.len() == 1 && otherwise.outputs.len() == 1;
+        let is_together = !is_single && patterns(then) == patterns(otherwise);
         let mut branches = Vec::new();
         for branch in [then, otherwise] {
-            let (Some((body, outputs)), 1) = (branch.graph(), branch.outputs.len()) else {
+            let Some((body, outputs)) = branch.graph().filter(|_| is_single || is_together) else {
                 return no_spelling(format!("{}, with several results", self.place(id)));
             };
+            if !is_single {
+                branches.push(called(&program.packed_function(branch)?, branch, &inputs).text);
+                continue;
+            }
             let inside = Inside::Expression;
             let mut block = Block::new(branch, body, outputs, inputs.clone(), inside, self.depth);
-            block.value(program, outputs[0])?;
-            branches.push(block.plain(outputs[0])?.at_least(precedence::OR));
+            let value = match block.value(program, outputs[0]) {
+                Ok(_) => block.plain(outputs[0])?,
+                // What needs names has them in a function.
+                Err(_) => called(&program.function(branch)?, branch, &inputs),
+            };
+            branches.push(value.at_least(precedence::OR));
         }
         let text = format!("if {condition} then {} else {}", branches[0], branches[1]);
-        Ok(Value { text, precedence: 0 })
+        let mut value = Value { text, precedence: 0 };
+        if is_single {
+            return Ok(value);
+        }
+        if matches!(self.inside, Inside::Expression) {
+            let place = self.place(id);
+            return no_spelling(format!("{place}: it needs names where none can be given"));
+        }
+        self.name(program, &mut value);
+        let total = then.outputs.iter().map(|port| port.pattern.nnz()).sum();
+        let (mut names, mut start) = (Vec::new(), 0);
+        for (k, port) in then.outputs.iter().enumerate() {
+            let mut part = Value::atom("");
+            if used_results.contains(&(id, k)) {
+                part = unpacked(program, &value, total, start, &port.pattern)?;
+                self.name(program, &mut part);
+            }
+            names.push(part.text);
+            start += port.pattern.nnz();
+        }
+        program.differs.push(format!("{}: its results are one column", self.place(id)));
+        self.results.insert(id, names);
+        Ok(Value::atom(""))
     }
 
     fn result(&mut self, of: NodeId, k: usize) -> Result<Value, NoSpelling> {
@@ -535,6 +644,19 @@ fn literal(
         (_, 1) => format!("[{}]", rows.join(", ")),
         _ => format!("[{}]", rows.join("; ")),
     }))
+}
+
+/// `[a, 0; 0, b]`
+fn entries(to: &Pattern, cell: &dyn Fn(usize, usize) -> String) -> String {
+    let (n_rows, n_cols) = to.shape();
+    let row = |row| (0..n_cols).map(|col| cell(row, col)).collect::<Vec<_>>().join(", ");
+    let rows: Vec<String> = (0..n_rows).map(row).collect();
+    match (n_rows, n_cols) {
+        (1, 1) => format!("({})", rows.concat()),
+        (_, 1) => format!("[{}]", rows.join(", ")),
+        (1, _) => format!("hcat({})", rows.concat()),
+        _ => format!("[{}]", rows.join("; ")),
+    }
 }
 
 /// Whether `to` has the entries of `from` that `keeps` accepts.

@@ -1,14 +1,28 @@
 //! A function as a program of the language.
 //!
 //! Called functions become `fn`s, values that are used more than once `let`s, loops
-//! comprehensions, `fold` or `scan`. What has no spelling, such as the accumulation into windows
-//! that the adjoint of a loop is, gives [`NoSpelling`]. The program is parsed again before it is
-//! given out: it makes the same graph, or says in its first line that it does not; then it has
-//! been compared at a point where that is possible.
+//! comprehensions, `fold` or `scan`. The program is parsed again before it is given out. It makes
+//! the same graph, or one with the same values, and then says so in its first line; it has been
+//! compared at a point where that is possible. Another graph comes of
+//!
+//! * loops with several states or results, or with results that are added up in windows: their
+//!   values in all iterations are the columns of one `scan` or list (`loops`, `packed`);
+//! * scatters that are no block, transpose or sum of rows: sums of entries, or with a filter;
+//! * branches with several results: one column of all nonzeros;
+//! * bodies and branches that need names or several results inside: calls of a `fn`;
+//! * loops over changing ranges inside of these: conditions in their bodies, whose sums may round
+//!   otherwise;
+//! * bodies and branches that have a constant or one value twice among their arguments, tables that
+//!   are progressions, and values that store zeros where the language has structural ones.
+//!
+//! [`NoSpelling`] remain functions from outside with several results, names that are none in the
+//! language, and constants and tables with more than 100,000 entries. Defaults of inputs, which
+//! come from data, are left out and named in a comment.
 
 mod body;
 mod check;
 mod loops;
+mod packed;
 mod value;
 
 use std::fmt::Write;
@@ -72,10 +86,24 @@ pub fn nab(function: &Function) -> Result<String, NoSpelling> {
     let patterns = |f: &Function| {
         f.outputs().iter().map(|o| (o.name.clone(), o.pattern.clone())).collect::<Vec<_>>()
     };
-    if back.inputs() != function.inputs() || patterns(&back) != patterns(function) {
+    let inputs = |f: &Function| {
+        let declared = |i: &Input| {
+            let default = i.default.clone().filter(|_| i.is_param);
+            Input { default, ..i.clone() }
+        };
+        f.inputs().iter().map(declared).collect::<Vec<_>>()
+    };
+    if inputs(&back) != inputs(function) || patterns(&back) != patterns(function) {
         let message = format!("a part of `{}`: as a program it has other patterns", func.name);
         return no_spelling(message);
     }
+    let text = match program.without_default.is_empty() {
+        true => text,
+        false => format!(
+            "# Without the defaults of inputs: {}.\n{text}",
+            program.without_default.join(", ")
+        ),
+    };
     if back.func().content_hash() == func.content_hash() {
         return Ok(text);
     }
@@ -106,6 +134,15 @@ struct Program {
     next: FxHashMap<String, usize>,
     /// What is written in other words than the graph has.
     differs: Vec<String>,
+    /// Inputs with a default that is not written.
+    without_default: Vec<String>,
+    /// Functions that give all results as one column.
+    packed_functions: FxHashMap<Arc<Func>, Arc<str>>,
+    /// Declarations of index arrays.
+    index_text: String,
+    index_names: FxHashMap<((usize, usize), Vec<u32>), String>,
+    /// Least and largest value of what is an integer for the language.
+    integers: FxHashMap<String, (i64, i64)>,
 }
 
 impl Program {
@@ -124,6 +161,11 @@ impl Program {
             function_names: FxHashSet::default(),
             next: FxHashMap::default(),
             differs: Vec::new(),
+            without_default: Vec::new(),
+            packed_functions: FxHashMap::default(),
+            index_text: String::new(),
+            index_names: FxHashMap::default(),
+            integers: FxHashMap::default(),
         }
     }
 
@@ -179,6 +221,7 @@ impl Program {
             };
         }
         let mut text = inputs;
+        text.push_str(&self.index_text);
         text.push_str(&self.text);
         lines.iter().for_each(|line| {
             let _ = writeln!(text, "{line}");
@@ -191,7 +234,7 @@ impl Program {
         Ok(text)
     }
 
-    fn input(&self, text: &mut String, input: &Input) -> Result<(), NoSpelling> {
+    fn input(&mut self, text: &mut String, input: &Input) -> Result<(), NoSpelling> {
         let port =
             Port { range: input.range, ..Port::new(input.name.clone(), input.pattern.clone()) };
         let word = if input.is_param { "param" } else { "input" };
@@ -201,7 +244,8 @@ impl Program {
                 let value = matrix(&input.pattern, &|k| default[k])?;
                 let _ = write!(text, " = {}", value.text);
             }
-            Some(_) => return no_spelling(format!("the default of the input `{}`", input.name)),
+            // They come from data.
+            Some(_) => self.without_default.push(input.name.to_string()),
             None => {}
         }
         unit(text, &input.unit);
@@ -218,20 +262,7 @@ impl Program {
             Some(jvp) => format!(" with jvp = {}", self.function(&own_tangent(jvp))?),
             None => String::new(),
         };
-        let mut params: Vec<String> = Vec::new();
-        let mut arguments = Vec::new();
-        let mut taken: FxHashSet<&str> = FxHashSet::default();
-        for port in &func.inputs {
-            // Derivative functions may have two inputs of one name.
-            let name = match is_name(&port.name) && taken.insert(&port.name) {
-                true => port.name.to_string(),
-                false => self.fresh("a"),
-            };
-            let named = Port { name: name.as_str().into(), ..port.clone() };
-            params.push(declaration(&named, false)?);
-            arguments.push(Value::atom(name));
-        }
-        let params = params.join(", ");
+        let (params, arguments) = self.parameters(func)?;
         let name: Arc<str> = match &func.body {
             Body::External(external) => {
                 let [output] = &func.outputs[..] else {

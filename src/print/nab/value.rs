@@ -5,7 +5,7 @@ use crate::ops::scalar::precedence;
 use crate::sparsity::Pattern;
 
 /// The most entries of a constant that is written out.
-const MOST_ENTRIES: usize = 100_000;
+pub const MOST_ENTRIES: usize = 100_000;
 
 /// An expression and how tightly its outermost operation binds; 0 for `if`, `fold`, `scan`.
 #[derive(Clone, Debug)]

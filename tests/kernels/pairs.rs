@@ -1,0 +1,88 @@
+//! Loops whose iterations run two at a time in machine code.
+
+use std::sync::Arc;
+
+use nablac::kernel::ir::*;
+use nablac::ops::scalar::ScalarOp;
+
+use crate::builder::Builder;
+
+/// Arithmetic over windows, by stride, backwards, by table, of counters and of calls, for even and
+/// odd numbers of iterations; the second lane must not see the first one's.
+fn body(n: u64) -> Arc<Kernel> {
+    let len = n as usize;
+    let mut b = Builder::new("pairs", &[3 * len, 4], &[2 * len, len]);
+    let table: Arc<[u32]> = (0..len).map(|k| (k * 7 % len) as u32).collect();
+    b.kernel.tables.push(table);
+    let outside = b.load(Base::Arg(1), 2, &[]);
+    let third = b.constant(1.0 / 3.0);
+    let (id, _) = b.begin_loop(Trip::Const(n), true, &[]);
+    let index = Affine { offset: 0, terms: vec![(id, 1)] };
+    let lookup = |offset: i64| Lookup { table: 0, index: Affine { offset, ..index.clone() } };
+    let by_table =
+        b.table_addr(Base::Arg(0), Affine { offset: 1, ..index.clone() }, vec![lookup(0)]);
+    let twice = vec![lookup(0), lookup(0)];
+    let by_two = b.table_addr(Base::Arg(0), Affine::default(), twice);
+    let mut values = vec![
+        outside,
+        third,
+        b.load(Base::Arg(0), 1, &[(id, 1)]),
+        b.load(Base::Arg(0), 2, &[(id, 2)]),
+        b.load(Base::Arg(0), n as i64 - 1, &[(id, -1)]),
+        b.load(Base::Arg(1), 3, &[]),
+        b.load_at(by_table),
+        b.load_at(by_two),
+        b.counter(id, 0.5, 2.0),
+    ];
+    values.push(b.apply(ScalarOp::Sin, &[values[8]]));
+    let ops = [
+        ScalarOp::Add,
+        ScalarOp::Mul,
+        ScalarOp::Sub,
+        ScalarOp::Div,
+        ScalarOp::Sqrt,
+        ScalarOp::Neg,
+        ScalarOp::Abs,
+    ];
+    for k in 0..60 {
+        let (x, y) = (values[values.len() - 1], values[k * 5 % values.len()]);
+        values.push(b.apply(ops[k % ops.len()], &[x, y]));
+    }
+    let last = values.len() - 1;
+    b.store(Base::Res(0), 0, &[(id, 2)], values[last]);
+    b.store(Base::Res(0), 1, &[(id, 2)], values[last - 3]);
+    b.store(Base::Res(1), 0, &[(id, 1)], values[last - 7]);
+    b.end_loop(id, &[]);
+    b.finish()
+}
+
+#[test]
+fn lanes_have_the_bits_of_iterations() {
+    for n in [2, 3, 4, 7, 50, 51] {
+        let x: Vec<f64> = (0..3 * n).map(|k| 1.5 + (k as f64).sin()).collect();
+        let results = crate::evaluate(&body(n), &[&x, &[0.25, -3.0, 1.75, 0.5]]).unwrap();
+        assert!(results.iter().flatten().any(|v| v.is_finite()));
+    }
+}
+
+/// A recurrence through memory, and results that overwrite one another: run one by one.
+#[test]
+fn iterations_that_see_one_another_stay_in_order() {
+    for (read, written) in [(0, 1), (1, 0), (3, 2)] {
+        let mut b = Builder::new("recurrence", &[2], &[12]);
+        let start = b.load(Base::Arg(0), 0, &[]);
+        for k in 0..4 {
+            b.store(Base::Res(0), k, &[], start);
+        }
+        let (id, _) = b.begin_loop(Trip::Const(7), false, &[]);
+        let mut y = b.load(Base::Res(0), read, &[(id, 1)]);
+        for _ in 0..8 {
+            y = b.apply(ScalarOp::Mul, &[y, y]);
+            y = b.apply(ScalarOp::Sub, &[y, start]);
+        }
+        b.store(Base::Res(0), written, &[(id, 1)], y);
+        b.store(Base::Res(0), written + 1, &[(id, 1)], start);
+        b.end_loop(id, &[]);
+        crate::evaluate(&b.finish(), &[&[0.75, 0.5]]).unwrap();
+    }
+}
