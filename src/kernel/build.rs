@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::concat;
 use super::emit::{At, Emitter, MOST_VALUES};
 use super::ir::{AddrId, Affine, Base, CallInfo, Callee, CheckInfo, Inst, Kernel, Port, Val};
 use super::place::{Place, View};
 use super::polls;
 use crate::graph::{Body, External, Func, Graph, NodeId, Op, visit};
-use crate::sparsity::IndexMap;
 
 /// Calls of functions with at most so many nodes are emitted in place.
 const INLINE_CALL: usize = 200;
@@ -65,8 +65,8 @@ pub(super) struct Frame<'g> {
     pub result_targets: FxHashMap<(NodeId, usize), View>,
     /// Elementwise nodes that are computed in the loop of their only user.
     pub fused: Vec<bool>,
-    /// Nodes that are only read by gathers with tables.
-    pub by_table: Vec<bool>,
+    /// Concatenations that are tables of addresses.
+    pub tables: Vec<bool>,
     /// How many nodes and outputs read a node.
     pub uses: Vec<u32>,
 }
@@ -74,17 +74,8 @@ pub(super) struct Frame<'g> {
 impl<'g> Frame<'g> {
     fn new(graph: &'g Graph, order: &[NodeId], outputs: &[NodeId]) -> Frame<'g> {
         let mut fused = vec![false; graph.len()];
-        let mut by_table = vec![true; graph.len()];
         let uses = visit::use_counts(graph, order, outputs);
-        for &output in outputs {
-            by_table[output.index()] = false;
-        }
         for &id in order {
-            if !matches!(graph.map(id), Some(IndexMap::Table(_))) || graph.op(id) != Op::Gather {
-                for a in graph.args(id) {
-                    by_table[a.index()] = false;
-                }
-            }
             let walks = matches!(graph.op(id), Op::Scalar(_) | Op::Reduce(_));
             for &a in graph.args(id) {
                 let elementwise = matches!(graph.op(a), Op::Scalar(_)) && graph.nnz(a) > 1;
@@ -93,6 +84,7 @@ impl<'g> Frame<'g> {
                 }
             }
         }
+        let tables = concat::tables(graph, order, outputs, &uses, &fused);
         Frame {
             graph,
             places: vec![None; graph.len()],
@@ -100,7 +92,7 @@ impl<'g> Frame<'g> {
             targets: FxHashMap::default(),
             result_targets: FxHashMap::default(),
             fused,
-            by_table,
+            tables,
             uses,
         }
     }

@@ -5,7 +5,7 @@ use super::build::{Builder, Frame};
 use super::emit::At;
 use super::ir::{Affine, Base};
 use super::place::{Elements, Place, View};
-use crate::graph::{NodeId, Op};
+use crate::graph::{Graph, NodeId, Op};
 use crate::sparsity::IndexMap;
 
 /// Shorter concatenations are copied.
@@ -27,11 +27,10 @@ impl Builder {
                 let result = (graph.arg(id, 0), graph.number(id));
                 frame.result_targets.insert(result, view.clone());
             }
-            if graph.op(id) != Op::Concat || is_table(frame, id) {
+            if graph.op(id) != Op::Concat || frame.tables[id.index()] {
                 continue;
             }
-            let fit = |&a: &NodeId| frame.uses[a.index()] == 1 && is_computed(frame, a);
-            if !graph.args(id).iter().any(fit) {
+            if !graph.args(id).iter().any(|&a| fits(frame, a)) {
                 continue;
             }
             let whole = self.target(frame, id);
@@ -40,8 +39,7 @@ impl Builder {
             for &a in graph.args(id) {
                 let n = graph.nnz(a);
                 let part = whole.gather(&IndexMap::range(start, n));
-                let fit = frame.uses[a.index()] == 1 && is_computed(frame, a);
-                if fit && part.is_block() {
+                if fits(frame, a) && part.is_block() {
                     frame.targets.entry(a).or_insert(part);
                 }
                 start += n;
@@ -63,7 +61,7 @@ impl Builder {
             }
             return Place::Values(values.into());
         }
-        if is_table(frame, id)
+        if frame.tables[id.index()]
             && let Some(view) = self.table_of_parts(frame, parts)
         {
             return Place::view(view);
@@ -117,18 +115,49 @@ impl Builder {
     }
 }
 
-/// Whether a concatenation is a table of addresses.
-fn is_table(frame: &Frame, id: NodeId) -> bool {
-    frame.by_table[id.index()] && frame.graph.nnz(id) >= SHORTEST_TABLE
+/// Which nodes in `order` are concatenations that are tables of addresses: gathers with tables
+/// and scatters alone read them. What is walked once by a scatter is better computed in place.
+pub(super) fn tables(
+    graph: &Graph,
+    order: &[NodeId],
+    outputs: &[NodeId],
+    uses: &[u32],
+    fused: &[bool],
+) -> Vec<bool> {
+    let mut by_table = vec![true; graph.len()];
+    let mut walked = vec![false; graph.len()];
+    for &output in outputs {
+        by_table[output.index()] = false;
+    }
+    for &id in order {
+        match (graph.op(id), graph.map(id)) {
+            (Op::Gather, Some(IndexMap::Table(_))) => {}
+            (Op::Scatter, _) => walked[graph.arg(id, 0).index()] = true,
+            _ => graph.args(id).iter().for_each(|a| by_table[a.index()] = false),
+        }
+    }
+    let mut tables = vec![false; graph.len()];
+    for &id in order {
+        let may_be =
+            graph.op(id) == Op::Concat && by_table[id.index()] && graph.nnz(id) >= SHORTEST_TABLE;
+        let fits = |&a: &NodeId| uses[a.index()] == 1 && is_computed(graph, a, fused, &tables);
+        let in_place = walked[id.index()] && graph.args(id).iter().any(fits);
+        tables[id.index()] = may_be && !in_place;
+    }
+    tables
+}
+
+/// Whether a part of a concatenation can be computed in its place.
+fn fits(frame: &Frame, id: NodeId) -> bool {
+    frame.uses[id.index()] == 1 && is_computed(frame.graph, id, &frame.fused, &frame.tables)
 }
 
 /// Whether the value of a node is written to its target if it has one.
-fn is_computed(frame: &Frame, id: NodeId) -> bool {
-    let graph = frame.graph;
+fn is_computed(graph: &Graph, id: NodeId, fused: &[bool], tables: &[bool]) -> bool {
     match graph.op(id) {
-        Op::Scalar(_) => graph.nnz(id) > 1 && !frame.fused[id.index()],
+        Op::Scalar(_) => graph.nnz(id) > 1 && !fused[id.index()],
         Op::Scatter => true,
-        Op::Concat => !is_table(frame, id),
+        Op::Concat => !tables[id.index()],
         Op::Result => graph.op(graph.arg(id, 0)) == Op::Loop,
         _ => false,
     }
