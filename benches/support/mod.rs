@@ -1,0 +1,72 @@
+//! What benches share: CPU time, and evaluations timed with it. Other work on the machine does
+//! not count.
+#![allow(dead_code)] // each bench uses its part
+
+use std::process::Command;
+
+use nablac::backend::abi::Memory;
+use nablac::function::Compiled;
+use serde_json::Value as Json;
+
+/// Evaluations are repeated for so long.
+const SECONDS: f64 = 1.0;
+
+/// CPU seconds of this process with all its threads, in steps of 10 ms.
+pub fn process_seconds() -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// CPU seconds of this thread.
+pub fn thread_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = stat.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok());
+    nanoseconds.unwrap_or(0.0) / 1e9
+}
+
+/// CPU seconds to make something, the mean of several runs, since the clock ticks slowly.
+pub fn making<T>(mut make: impl FnMut() -> T) -> (f64, T) {
+    let (start, mut n) = (process_seconds(), 0.0);
+    loop {
+        let made = make();
+        n += 1.0;
+        let seconds = process_seconds() - start;
+        if seconds > 0.5 {
+            return (seconds / n, made);
+        }
+    }
+}
+
+/// Least CPU seconds of one evaluation of one output.
+pub fn evaluating(compiled: &Compiled, inputs: &[Vec<f64>], wanted: usize) -> f64 {
+    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let outputs = compiled.function.outputs();
+    let mut values = vec![0.0; outputs[wanted].pattern.nnz()];
+    let mut memory = Memory::default();
+    // Several at a time where one is too short for the clock.
+    let (mut least, mut n, start) = (f64::INFINITY, 1, thread_seconds());
+    while least.is_infinite() || thread_seconds() - start < SECONDS {
+        let begin = thread_seconds();
+        for _ in 0..n {
+            let mut all: Vec<Option<&mut [f64]>> = outputs.iter().map(|_| None).collect();
+            all[wanted] = Some(&mut values);
+            compiled.evaluate_into(&inputs, &mut all, &mut memory).expect("it evaluates");
+        }
+        let seconds = thread_seconds() - begin;
+        if seconds < 0.01 {
+            n *= 2;
+        } else {
+            least = least.min(seconds / f64::from(n));
+        }
+    }
+    least
+}
+
+/// What a script of `benches/peers` prints as JSON; none where its packages are not there.
+pub fn peer(script: &str, arguments: &[&str]) -> Option<Json> {
+    let script = format!("{}/benches/peers/{script}.py", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("python3").arg(script).args(arguments).output().ok()?;
+    serde_json::from_slice(&output.stdout).ok()
+}
