@@ -8,6 +8,7 @@
 #[path = "../examples/adbench/convert.rs"]
 #[allow(dead_code)] // it converts works that are not measured here, too
 mod convert;
+mod support;
 
 use std::path::Path;
 use std::process::Command;
@@ -17,6 +18,7 @@ use nablac::data::Data;
 use nablac::function::Options;
 use nablac::model::Model;
 use serde_json::Value as Json;
+use support::{process_seconds, thread_seconds};
 
 /// What one side says of one work.
 struct Figures {
@@ -26,29 +28,15 @@ struct Figures {
     norm: f64,
 }
 
-/// CPU time of this process with all its threads in seconds, in steps of 10 ms: other work on the
-/// machine does not count.
-fn process_s() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = status.rsplit(')').next().unwrap_or("").split_whitespace();
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-/// CPU time of this thread in seconds.
-fn thread_s() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    status.split(' ').next().and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
-}
-
 fn nablac(work: &str, data: &Json) -> Figures {
     let file = format!("{}/examples/adbench/{work}.nab", env!("CARGO_MANIFEST_DIR"));
     let data = Data::from_json("data.json", &data.to_string()).expect("the data is well formed");
-    let start = process_s();
+    let start = process_seconds();
     let model = Model::load(file).expect("the program is there").data(data);
     let function = model.function().unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    let build_s = process_s() - start;
+    let build_s = process_seconds() - start;
     let compiled = function.compile(&Options::default()).expect("compiles");
-    let compile_s = process_s() - start;
+    let compile_s = process_seconds() - start;
     let inputs = function.values(&Data::new()).expect("the data has every input");
     let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let mut outputs: Vec<Vec<f64>> =
@@ -57,9 +45,9 @@ fn nablac(work: &str, data: &Json) -> Figures {
     let mut evaluate_s = f64::INFINITY;
     for _ in 0..20 {
         let mut wanted: Vec<_> = outputs.iter_mut().map(|o| Some(o.as_mut_slice())).collect();
-        let start = thread_s();
+        let start = thread_seconds();
         compiled.evaluate_into(&inputs, &mut wanted, &mut memory).expect("evaluates");
-        evaluate_s = evaluate_s.min(thread_s() - start);
+        evaluate_s = evaluate_s.min(thread_seconds() - start);
     }
     println!(
         "nablac {work}: derivation {:.0} ms, simplification and machine code {:.0} ms, \

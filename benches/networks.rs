@@ -10,79 +10,17 @@ mod case;
 #[path = "../examples/matpower/opf.rs"]
 #[allow(dead_code, unused_imports)]
 mod opf;
+mod support;
 
 use std::path::Path;
-use std::process::Command;
 
-use nablac::backend::abi::Memory;
 use nablac::data::Data;
-use nablac::function::{Compiled, Options};
+use nablac::function::Options;
 use nablac::model::Model;
 use serde_json::Value;
+use support::{evaluating, making, peer};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Evaluations are repeated for so long.
-const SECONDS: f64 = 1.0;
-
-/// CPU seconds of this process, of all its threads: other work on the machine does not count.
-fn process_seconds() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
-}
-
-/// CPU seconds of the main thread.
-fn thread_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    let nanoseconds = stat.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok());
-    nanoseconds.unwrap_or(0.0) / 1e9
-}
-
-/// CPU seconds to make something, the mean of several runs, since the clock ticks slowly.
-fn making<T>(mut make: impl FnMut() -> T) -> (f64, T) {
-    let (start, mut n) = (process_seconds(), 0.0);
-    loop {
-        let made = make();
-        n += 1.0;
-        let seconds = process_seconds() - start;
-        if seconds > 0.5 {
-            return (seconds / n, made);
-        }
-    }
-}
-
-/// Least CPU seconds of one evaluation of one output, the mean of several, since the scheduler
-/// counts in milliseconds.
-fn evaluating(compiled: &Compiled, inputs: &[Vec<f64>], wanted: usize) -> f64 {
-    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-    let outputs = compiled.function.outputs();
-    let mut values = vec![0.0; outputs[wanted].pattern.nnz()];
-    let mut memory = Memory::default();
-    let (mut least, mut n, start) = (f64::INFINITY, 1, thread_seconds());
-    let mut all: Vec<Option<&mut [f64]>> = outputs.iter().map(|_| None).collect();
-    all[wanted] = Some(&mut values);
-    while least.is_infinite() || thread_seconds() - start < SECONDS {
-        let begin = thread_seconds();
-        for _ in 0..n {
-            compiled.evaluate_into(&inputs, &mut all, &mut memory).expect("it evaluates");
-        }
-        let seconds = thread_seconds() - begin;
-        if seconds < SECONDS / 20.0 {
-            n *= 2;
-        } else {
-            least = least.min(seconds / f64::from(n));
-        }
-    }
-    least
-}
-
-/// What CasADi needs for the same.
-fn peer(work: &str, size: &str) -> Option<Value> {
-    let script = format!("{ROOT}/benches/peers/networks.py");
-    let output = Command::new("python3").args([&script, work, size]).output().ok()?;
-    serde_json::from_slice(&output.stdout).ok()
-}
 
 fn show(title: &str, rows: &[(&str, f64)], peer: Option<&Value>) {
     println!("{title}");
@@ -118,7 +56,7 @@ fn acopf(name: &str) {
         ("jac", evaluating(&compiled, &given, 3)),
         ("hess", evaluating(&compiled, &given, 4)),
     ];
-    show(name, &rows, peer("acopf", name).as_ref());
+    show(name, &rows, peer("networks", &["acopf", name]).as_ref());
 }
 
 fn rosenbrock(n: usize) {
@@ -130,10 +68,14 @@ fn rosenbrock(n: usize) {
     let x: Vec<f64> = (0..n).map(|i| 1.0 + 0.1 * (i as f64).sin()).collect();
     let rows = [
         ("derive", derive),
-        ("grad", evaluating(&compiled, &[x.clone()], 1)),
+        ("grad", evaluating(&compiled, std::slice::from_ref(&x), 1)),
         ("hess", evaluating(&compiled, &[x], 2)),
     ];
-    show(&format!("rosenbrock n = {n}"), &rows, peer("rosenbrock", &n.to_string()).as_ref());
+    show(
+        &format!("rosenbrock n = {n}"),
+        &rows,
+        peer("networks", &["rosenbrock", &n.to_string()]).as_ref(),
+    );
 }
 
 fn luksan(n: usize, n_peer: usize) {
@@ -145,7 +87,7 @@ fn luksan(n: usize, n_peer: usize) {
         let compiled = oracles.compile(&Options::default()).expect("it compiles");
         compiled.evaluate(&[&x, &[], &[1.0], &lam]).expect("it evaluates")
     });
-    let there = peer("luksan", &n_peer.to_string());
+    let there = peer("networks", &["luksan", &n_peer.to_string()]);
     show(&format!("luksan n = {n}, casadi n = {n_peer}"), &[("first", first)], there.as_ref());
 }
 

@@ -127,7 +127,7 @@ impl Arithmetic for Building<'_> {
         if is_settled {
             return;
         }
-        let key = |t: &(f64, NodeId)| (t.0.abs().to_bits(), t.1);
+        let key = |t: &(f64, NodeId)| (t.0.abs().to_bits(), self.0.hash(t.1), t.1);
         a.terms.sort_unstable_by_key(key);
         // Groups of the same scale, then those of different scales; the first one's is kept.
         let mut all: Option<(f64, NodeId)> = None;
@@ -170,8 +170,11 @@ pub struct Straight {
     vertex: FxHashMap<NodeId, u32>,
     /// Nonzeros of the results.
     results: Vec<NodeId>,
-    second: FxHashMap<ScalarOp, (Graph, Vec<(usize, usize, NodeId)>)>,
+    second: FxHashMap<ScalarOp, SecondPartials>,
 }
+
+/// Second partial derivatives of an operation over inputs, and by which pairs of arguments.
+type SecondPartials = (Graph, Vec<(usize, usize, NodeId)>);
 
 /// A derivative by a nonzero of an input: (input, nonzero).
 pub struct Entry {
@@ -362,7 +365,7 @@ impl Straight {
             let (mut web, mut on) = (shapes.clone(), Counting::default());
             web.eliminate(order, &mut on);
             for value in web.entries() {
-                on.finish(&value.2);
+                on.finish(value.2);
             }
             on.n_operations
         };
@@ -383,8 +386,7 @@ impl Straight {
     }
 }
 
-/// Second partial derivatives of an operation over inputs, and by which pairs of arguments.
-fn second_partials(op: ScalarOp) -> (Graph, Vec<(usize, usize, NodeId)>) {
+fn second_partials(op: ScalarOp) -> SecondPartials {
     let mut graph = Graph::new();
     graph.set_folds_real(true);
     let inputs: Vec<NodeId> = (0..op.arity()).map(|k| graph.input(k, Pattern::scalar())).collect();
