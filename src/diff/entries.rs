@@ -5,14 +5,14 @@ use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 
-use super::function::{Derivation, Primal, missing};
+use super::function::{Primal, missing};
 use super::jacobian::compressed;
 use super::straight::{Entry, Row, Straight};
 use crate::graph::{
     Ancestry, Func, Graph, NodeId, Op, Port, Source, Supply, expand, expand_whole, visit,
 };
 use crate::ops::accumulation::{Entries, EntryPlace};
-use crate::ops::context::{Derived, Deriver, MissingDerivative};
+use crate::ops::context::{Derived, MissingDerivative};
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
@@ -42,15 +42,8 @@ impl AdjointOf {
 }
 
 /// Local derivatives of `f` by its `active` inputs.
-pub fn entries(
-    deriver: &Derivation,
-    f: &Arc<Func>,
-    active: &[bool],
-) -> Result<Entries, MissingDerivative> {
-    if let Some(found) = of_origin(deriver, f, active)? {
-        return Ok(found);
-    }
-    let eliminated = match f.derived.get::<AdjointOf>(AdjointOf::KEY) {
+pub fn entries(f: &Arc<Func>, active: &[bool]) -> Result<Entries, MissingDerivative> {
+    let eliminated = match Adjoint::of(f) {
         Some(adjoint) => second_entries(f, &adjoint, active),
         None => first_entries(f, active),
     };
@@ -186,68 +179,6 @@ fn as_function(graph: &Graph, y: NodeId, wrt: &[NodeId]) -> Option<(Graph, NodeI
     Some((scratch, *copies.get(&y)?, args))
 }
 
-/// Entries of an adjoint function with other ports from those of the adjoint.
-fn of_origin(
-    deriver: &Derivation,
-    f: &Arc<Func>,
-    active: &[bool],
-) -> Result<Option<Entries>, MissingDerivative> {
-    let Some(origin) = Ancestry::of(f) else { return Ok(None) };
-    let Some(of) = origin.func.upgrade() else { return Ok(None) };
-    let passes = origin.outputs.iter().any(|o| matches!(o, Source::Input(_)));
-    if passes || of.derived.get::<AdjointOf>(AdjointOf::KEY).is_none() {
-        return Ok(None);
-    }
-    let is_active = |s: &Supply| matches!(s, Supply::Port(k) if active[*k]);
-    let of_active: Vec<bool> = origin.inputs.iter().map(is_active).collect();
-    let found = deriver.entries(&of, &of_active)?;
-    let Some((graph, roots)) = found.func.graph() else { return Ok(None) };
-    let mut scratch = Graph::new();
-    scratch.set_folds_real(true);
-    let ports = f.inputs.clone();
-    let own: Vec<NodeId> =
-        ports.iter().enumerate().map(|(k, p)| scratch.input(k, p.pattern.clone())).collect();
-    let mut args = Vec::with_capacity(of.inputs.len());
-    for (supply, port) in origin.inputs.iter().zip(&of.inputs) {
-        let value = match supply {
-            Supply::Port(k) => own[*k],
-            Supply::Constant(pattern, value) => {
-                let values: Vec<f64> = (0..pattern.nnz()).map(|k| value.get(k)).collect();
-                scratch.constant_matrix(pattern.clone(), &values)
-            }
-            Supply::Nothing => scratch.zero(port.pattern.n_rows(), port.pattern.n_cols()),
-        };
-        args.push(scratch.project(value, &port.pattern));
-    }
-    let column = visit::transplant(graph, roots, &mut scratch, &args)[0];
-    let column = scratch.densify(column);
-    // An entry of the origin for each output that shows it.
-    let mut moved = |place: &EntryPlace| -> Vec<EntryPlace> {
-        let Some(Supply::Port(input)) = origin.inputs.get(place.input as usize) else {
-            return Vec::new();
-        };
-        let from = &of.inputs[place.input as usize].pattern;
-        let Some(column) = renumbered(from, &f.inputs[*input].pattern, place.column) else {
-            return Vec::new();
-        };
-        let shown = origin.outputs.iter().enumerate();
-        let shown = shown.filter(|(_, o)| **o == Source::Output(place.output as usize));
-        let from = &of.outputs[place.output as usize].pattern;
-        let places = shown.filter_map(|(o, _)| {
-            let row = renumbered(from, &f.outputs[o].pattern, place.row)?;
-            let (output, input) = (o as u32, *input as u32);
-            Some(EntryPlace { output, row, input, column, source: place.source })
-        });
-        places.collect()
-    };
-    let places = found.places.iter().flat_map(&mut moved).collect();
-    let constants = found.constants.iter();
-    let constants = constants.flat_map(|(p, v)| moved(p).into_iter().map(|p| (p, *v))).collect();
-    let func =
-        Func::freeze(found.func.name.clone(), &scratch, ports, vec![("entries".into(), column)]);
-    Ok(Some(Entries { func, places, constants }))
-}
-
 /// Number of nonzero `k` of one pattern in another one of the same shape.
 fn renumbered(from: &Pattern, to: &Pattern, k: u32) -> Option<u32> {
     if from == to {
@@ -270,58 +201,141 @@ fn first_entries(f: &Arc<Func>, active: &[bool]) -> Option<Entries> {
     Some(assemble(f, graph, found, place))
 }
 
+/// A function known to be the adjoint of another one, with these or other ports.
+struct Adjoint {
+    /// What it is the adjoint of.
+    of: Arc<Func>,
+    /// The outputs of that which have a cotangent.
+    seeded: Vec<usize>,
+    /// What the inputs of that and then the cotangents are, by inputs of the adjoint.
+    inputs: Vec<Supply>,
+    /// For each input of that the outputs of the adjoint with its cotangent.
+    shown: Vec<Vec<usize>>,
+}
+
+impl Adjoint {
+    fn of(f: &Func) -> Option<Adjoint> {
+        let (note, inputs, outputs) = match Ancestry::of(f) {
+            Some(ancestry) => {
+                let note = ancestry.func.upgrade()?.derived.get::<AdjointOf>(AdjointOf::KEY)?;
+                (note, ancestry.inputs.clone(), ancestry.outputs.clone())
+            }
+            None => {
+                let note = f.derived.get::<AdjointOf>(AdjointOf::KEY)?;
+                let inputs = (0..f.inputs.len()).map(Supply::Port).collect();
+                (note, inputs, (0..f.outputs.len()).map(Source::Output).collect())
+            }
+        };
+        if outputs.iter().any(|o| matches!(o, Source::Input(_))) {
+            return None;
+        }
+        let shown = note.cotangents.iter().map(|cotangent| {
+            let is_it = |p: &usize| cotangent.is_some_and(|o| outputs[*p] == Source::Output(o));
+            (0..outputs.len()).filter(is_it).collect()
+        });
+        let shown = shown.collect();
+        Some(Adjoint { of: note.func.upgrade()?, seeded: note.seeded.clone(), inputs, shown })
+    }
+}
+
 /// Derivatives of an adjoint function: second derivatives of the function by elimination, and by
 /// cotangents the transpose of the first ones.
-fn second_entries(f: &Arc<Func>, adjoint: &AdjointOf, active: &[bool]) -> Option<Entries> {
-    let of = adjoint.func.upgrade()?;
+fn second_entries(f: &Arc<Func>, adjoint: &Adjoint, active: &[bool]) -> Option<Entries> {
+    let of = &adjoint.of;
+    if of.size() > LARGEST || of.jvp.is_some() {
+        return None;
+    }
     let n = of.inputs.len();
-    let wanted: Vec<bool> = (0..n).map(|k| active[k] || adjoint.cotangents[k].is_some()).collect();
-    let mut straight = Straight::new(&of, &wanted)?;
+    let (body, outputs) = of.graph()?;
+    let mut graph = Graph::new();
+    graph.set_folds_real(true);
+    let mut wanted = active.to_vec();
+    // The input of `of` that each input of the adjoint is.
+    let mut number: Vec<Option<usize>> = vec![None; f.inputs.len()];
+    let mut args = Vec::with_capacity(n);
+    for (k, port) in of.inputs.iter().enumerate() {
+        if let Supply::Port(p) = adjoint.inputs[k] {
+            number[p] = Some(k);
+            wanted[p] |= !adjoint.shown[k].is_empty();
+        }
+        let value = supplied(&mut graph, f, &adjoint.inputs[k], &port.pattern);
+        args.push(graph.project(value, &port.pattern));
+    }
+    let outputs = visit::transplant(body, outputs, &mut graph, &args);
+    // Folding may have found zeros; rows are numbered by the ports.
+    let mut whole = Vec::with_capacity(outputs.len());
+    for (&y, port) in outputs.iter().zip(&of.outputs) {
+        whole.push(graph.project(y, &port.pattern));
+    }
+    let mut straight = Straight::of(graph, &whole, &wanted)?;
     let of_rows = starts(of.outputs.iter());
     let mut weights = vec![None; of_rows[of_rows.len() - 1]];
-    for (k, &o) in adjoint.seeded.iter().enumerate() {
-        let (seed, whole) = (&f.inputs[n + k].pattern, &of.outputs[o].pattern);
-        let input = straight.graph.input(n + k, seed.clone());
-        for (at, (row, column)) in seed.entries().enumerate() {
+    for (seed, &o) in adjoint.inputs[n..].iter().zip(&adjoint.seeded) {
+        let whole = &of.outputs[o].pattern;
+        let cotangent = supplied(&mut straight.graph, f, seed, whole);
+        let pattern = straight.graph.pattern(cotangent).clone();
+        for (at, (row, column)) in pattern.entries().enumerate() {
             let Some(row) = whole.find(row, column) else { continue };
             let map = IndexMap::range(at, 1);
-            weights[of_rows[o] + row] = Some(straight.graph.gather(input, map, Pattern::scalar()));
+            let weight = straight.graph.gather(cotangent, map, Pattern::scalar());
+            weights[of_rows[o] + row] = Some(weight);
         }
     }
-    let first = active[n..].contains(&true);
+    let is_active = |s: &Supply| matches!(s, Supply::Port(p) if active[*p]);
+    let first = adjoint.inputs[n..].iter().any(is_active);
     let (graph, found) = straight.hessian(&weights, first);
     let place = |entry: &Entry| {
-        let cotangent = |(input, k): (usize, u32)| {
-            let output = adjoint.cotangents[input]?;
-            let row = renumbered(&of.inputs[input].pattern, &f.outputs[output].pattern, k)?;
-            Some((output as u32, row))
+        // The places of the cotangent of a nonzero of an input.
+        let cotangents = |(p, k): (usize, u32)| {
+            let shown = number[p].map_or(&[][..], |input| &adjoint.shown[input]);
+            let rows = shown.iter().filter_map(move |&output| {
+                let row = renumbered(&f.inputs[p].pattern, &f.outputs[output].pattern, k)?;
+                Some((output as u32, row))
+            });
+            rows.collect::<Vec<_>>()
         };
-        let by = |(output, row): (u32, u32), (input, column): (usize, u32)| {
-            let input = input as u32;
-            active[input as usize].then_some(EntryPlace { output, row, input, column, source: 0 })
+        let by = |rows: Vec<(u32, u32)>, (input, column): (usize, u32)| {
+            let rows = rows.into_iter().filter(move |_| active[input]);
+            rows.map(move |(output, row)| {
+                let input = input as u32;
+                EntryPlace { output, row, input, column, source: 0 }
+            })
         };
         match entry.row {
             Row::Leaf(leaf) => {
-                let mut places: Vec<EntryPlace> =
-                    cotangent(leaf).and_then(|row| by(row, entry.column)).into_iter().collect();
+                let mut places: Vec<EntryPlace> = by(cotangents(leaf), entry.column).collect();
                 if leaf != entry.column {
-                    places.extend(cotangent(entry.column).and_then(|row| by(row, leaf)));
+                    places.extend(by(cotangents(entry.column), leaf));
                 }
                 places
             }
             Row::Result(row) => {
                 let (output, row) = locate(&of_rows, row);
                 let seed = adjoint.seeded.iter().position(|&o| o == output as usize);
-                let place = seed.and_then(|k| {
-                    let port = &f.inputs[n + k].pattern;
-                    let k_of = renumbered(&of.outputs[output as usize].pattern, port, row)?;
-                    by(cotangent(entry.column)?, (n + k, k_of))
-                });
-                place.into_iter().collect()
+                let Some(Supply::Port(p)) = seed.map(|k| &adjoint.inputs[n + k]) else {
+                    return Vec::new();
+                };
+                let whole = &of.outputs[output as usize].pattern;
+                match renumbered(whole, &f.inputs[*p].pattern, row) {
+                    Some(k) => by(cotangents(entry.column), (*p, k)).collect(),
+                    None => Vec::new(),
+                }
             }
         }
     };
     Some(assemble(f, graph, found, place))
+}
+
+/// What a function gets from the inputs of `f`, in a graph of those.
+fn supplied(graph: &mut Graph, f: &Func, supply: &Supply, otherwise: &Pattern) -> NodeId {
+    match supply {
+        Supply::Port(p) => graph.input(*p, f.inputs[*p].pattern.clone()),
+        Supply::Constant(pattern, value) => {
+            let values: Vec<f64> = (0..pattern.nnz()).map(|k| value.get(k)).collect();
+            graph.constant_matrix(pattern.clone(), &values)
+        }
+        Supply::Nothing => graph.zero(otherwise.n_rows(), otherwise.n_cols()),
+    }
 }
 
 /// Entries at the places that `place` gives; those that are numbers apart.

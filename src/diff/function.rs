@@ -123,7 +123,7 @@ impl Deriver for Derivation {
     }
 
     fn entries(&self, f: &Arc<Func>, active: &[bool]) -> Result<Arc<Entries>, MissingDerivative> {
-        memoise(f, format!("entries {active:?}"), || entries(self, f, active))
+        memoise(f, format!("entries {active:?}"), || entries(f, active))
     }
 
     fn colored(

@@ -58,6 +58,11 @@ pub fn matrix(pattern: &Pattern, value: &dyn Fn(usize) -> f64) -> Result<Value, 
         };
         return Ok(match first {
             1.0 => Value::atom(of),
+            // A literal 0 is a structural zero; these are stored.
+            0.0 => Value {
+                text: format!("(fold stored = 1 for once in 0..1 {{ stored - 1 }}) * {of}"),
+                precedence: precedence::PRODUCT,
+            },
             v => Value {
                 text: format!("{} * {of}", number(v).at_least(precedence::PRODUCT)),
                 precedence: precedence::PRODUCT,
