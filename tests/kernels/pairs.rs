@@ -40,9 +40,9 @@ fn body(n: u64) -> Arc<Kernel> {
         ScalarOp::Mul,
         ScalarOp::Sub,
         ScalarOp::Div,
+        ScalarOp::Abs,
         ScalarOp::Sqrt,
         ScalarOp::Neg,
-        ScalarOp::Abs,
     ];
     for k in 0..60 {
         let (x, y) = (values[values.len() - 1], values[k * 5 % values.len()]);
@@ -61,7 +61,7 @@ fn lanes_have_the_bits_of_iterations() {
     for n in [2, 3, 4, 7, 50, 51] {
         let x: Vec<f64> = (0..3 * n).map(|k| 1.5 + (k as f64).sin()).collect();
         let results = crate::evaluate(&body(n), &[&x, &[0.25, -3.0, 1.75, 0.5]]).unwrap();
-        assert!(results.iter().flatten().any(|v| v.is_finite()));
+        assert!(results.iter().flatten().all(|v| v.is_finite()), "{results:?}");
     }
 }
 
