@@ -251,14 +251,27 @@ fn second_entries(f: &Arc<Func>, adjoint: &Adjoint, active: &[bool]) -> Option<E
     graph.set_folds_real(true);
     let mut wanted = active.to_vec();
     // The input of `of` that each input of the adjoint is.
-    let mut number: Vec<Option<usize>> = vec![None; f.inputs.len()];
+    let n_ports = f.inputs.len();
+    let mut number: Vec<Option<usize>> = vec![None; n_ports + n];
+    wanted.resize(n_ports + n, false);
     let mut args = Vec::with_capacity(n);
     for (k, port) in of.inputs.iter().enumerate() {
-        if let Supply::Port(p) = adjoint.inputs[k] {
-            number[p] = Some(k);
-            wanted[p] |= !adjoint.shown[k].is_empty();
-        }
-        let value = supplied(&mut graph, f, &adjoint.inputs[k], &port.pattern);
+        let is_shown = !adjoint.shown[k].is_empty();
+        let p = match adjoint.inputs[k] {
+            Supply::Port(p) => p,
+            // The adjoint does not use its value, but has its cotangent.
+            Supply::Nothing => n_ports + k,
+            Supply::Constant(..) if is_shown => return None,
+            Supply::Constant(..) => {
+                let value = supplied(&mut graph, f, &adjoint.inputs[k], &port.pattern);
+                args.push(graph.project(value, &port.pattern));
+                continue;
+            }
+        };
+        number[p] = Some(k);
+        wanted[p] |= is_shown;
+        let pattern = if p < n_ports { &f.inputs[p].pattern } else { &port.pattern };
+        let value = graph.input(p, pattern.clone());
         args.push(graph.project(value, &port.pattern));
     }
     let outputs = visit::transplant(body, outputs, &mut graph, &args);
@@ -284,18 +297,28 @@ fn second_entries(f: &Arc<Func>, adjoint: &Adjoint, active: &[bool]) -> Option<E
     let is_active = |s: &Supply| matches!(s, Supply::Port(p) if active[*p]);
     let first = adjoint.inputs[n..].iter().any(is_active);
     let (graph, found) = straight.hessian(&weights, first);
+    let nodes: Vec<NodeId> = found.iter().flat_map(|entry| entry.value.nodes()).collect();
+    let is_missing = |&id: &NodeId| graph.op(id) == Op::Input && graph.number(id) >= n_ports;
+    if visit::reachable(&graph, &nodes).iter().any(is_missing) {
+        return None;
+    }
     let place = |entry: &Entry| {
         // The places of the cotangent of a nonzero of an input.
         let cotangents = |(p, k): (usize, u32)| {
             let shown = number[p].map_or(&[][..], |input| &adjoint.shown[input]);
+            let from = match p.checked_sub(n_ports) {
+                None => &f.inputs[p].pattern,
+                Some(k) => &of.inputs[k].pattern,
+            };
             let rows = shown.iter().filter_map(move |&output| {
-                let row = renumbered(&f.inputs[p].pattern, &f.outputs[output].pattern, k)?;
+                let row = renumbered(from, &f.outputs[output].pattern, k)?;
                 Some((output as u32, row))
             });
             rows.collect::<Vec<_>>()
         };
         let by = |rows: Vec<(u32, u32)>, (input, column): (usize, u32)| {
-            let rows = rows.into_iter().filter(move |_| active[input]);
+            let is_active = active.get(input).copied().unwrap_or(false);
+            let rows = rows.into_iter().filter(move |_| is_active);
             rows.map(move |(output, row)| {
                 let input = input as u32;
                 EntryPlace { output, row, input, column, source: 0 }

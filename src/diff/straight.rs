@@ -52,6 +52,11 @@ impl Slope {
         }
     }
 
+    /// The nodes it is made of.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.terms.iter().map(|t| t.1)
+    }
+
     pub fn is_number(&self) -> bool {
         self.terms.is_empty()
     }
