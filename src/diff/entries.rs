@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::function::{Primal, missing};
 use super::jacobian::compressed;
-use super::straight::{Entry, Row, Straight};
+use super::straight::{Entry, LARGEST, Row, Straight};
 use crate::graph::{
     Ancestry, Func, Graph, NodeId, Op, Port, Source, Supply, expand, expand_whole, visit,
 };
@@ -52,9 +52,6 @@ pub fn entries(f: &Arc<Func>, active: &[bool]) -> Result<Entries, MissingDerivat
         None => directional_entries(f, active),
     }
 }
-
-/// Values with more nonzeros in all are not written out for [`eliminated`].
-const LARGEST: usize = 20_000;
 
 /// Jacobian of the nonzeros of `y` by those of the targets, which follow one another, as a
 /// pattern and the column of its nonzeros; or the lower triangle of the Hessian of the scalar

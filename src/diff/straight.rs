@@ -10,8 +10,8 @@ use crate::ops::elementwise::partial;
 use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
-/// Functions with more nodes are not written out.
-const LARGEST: usize = 20_000;
+/// Functions with more nodes, and formulas with more nonzeros in all, are not written out.
+pub const LARGEST: usize = 20_000;
 
 /// A derivative: a number, and nodes times numbers, all to be added up.
 #[derive(Clone, Debug, Default)]
