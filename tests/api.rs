@@ -108,6 +108,39 @@ fn matrices_are_sliced_and_put_together() {
 }
 
 #[test]
+fn a_number_among_zeros_stays_in_its_place() {
+    let g = GraphBuilder::new("f");
+    let x = g.input("x", 1);
+    let (a, zero) = (g.vcat(&[x, g.constant(0.0)]), g.constant(0.0));
+    g.output("sum", a + a.sin());
+    g.output("difference", a - 2.0 * a);
+    g.output("product", a * a.sin());
+    g.output("largest", a.max(a.sin()).max(zero));
+    g.output("jac", (a + a.sin()).jac(x));
+    let (x, sin, cos) = (2.0, 2.0_f64.sin(), 2.0_f64.cos());
+    let expected = [x + sin, x - 2.0 * x, x * sin, x, 1.0 + cos];
+    let f = g.function().unwrap();
+    for (value, output) in expected.iter().zip(f.outputs()) {
+        assert_eq!(output.pattern.nnz(), 1, "`{}`", output.name);
+        assert_eq!(evaluate_function(&f, &[&[x]])[f.output(&output.name).unwrap()], [*value]);
+    }
+}
+
+#[test]
+fn a_choice_between_sparse_values_keeps_its_pattern_in_derivatives() {
+    let g = GraphBuilder::new("f");
+    let (x, lower) = (g.input("x", 2), g.input("L", Pattern::lower(3)));
+    let one = g.matrix(Pattern::from_entries(3, 3, [(2, 0)]), &[1.0]);
+    let chosen = one.select(lower, 0.0);
+    let y = chosen + (x.sum() * chosen).sin();
+    g.output("by_x", y.jac(x));
+    g.output("by_L", y.jac(lower));
+    let values = evaluate(&g, &[&[0.25, 0.5], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]);
+    let cos = (0.75_f64 * 3.0).cos();
+    assert_eq!(values, [vec![3.0 * cos, 3.0 * cos], vec![1.0 + 0.75 * cos]]);
+}
+
+#[test]
 fn derivatives_by_lists_follow_the_list() {
     let g = GraphBuilder::new("f");
     let (x, y) = (g.input("x", 2), g.input("y", 1));

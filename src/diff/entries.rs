@@ -173,7 +173,9 @@ fn as_function(graph: &Graph, y: NodeId, wrt: &[NodeId]) -> Option<(Graph, NodeI
         };
         copies.insert(id, copy);
     }
-    Some((scratch, *copies.get(&y)?, args))
+    // Folding may have found more zeros.
+    let root = scratch.project(*copies.get(&y)?, graph.pattern(y));
+    Some((scratch, root, args))
 }
 
 /// Number of nonzero `k` of one pattern in another one of the same shape.

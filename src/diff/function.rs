@@ -163,6 +163,7 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
     scratch.set_folds_real(true);
     let inputs = scratch.inputs(&f.inputs);
     let roots = visit::transplant(graph, outputs, &mut scratch, &inputs);
+    let roots = in_patterns(&mut scratch, roots, &f.outputs);
     let mut all: Vec<Vec<Pattern>> = Vec::new();
     let Ok(rows) = dependency(&scratch, &roots, &inputs) else { return dense() };
     for (rows, port) in rows.iter().zip(&f.outputs) {
@@ -182,6 +183,13 @@ fn function_dependency(deriver: &Derivation, f: &Arc<Func>) -> Vec<Vec<Pattern>>
         all.push(by_input);
     }
     all
+}
+
+/// Copies of the outputs of a function in the patterns these have: folding may have found other
+/// zeros.
+fn in_patterns(graph: &mut Graph, copies: Vec<NodeId>, outputs: &[Port]) -> Vec<NodeId> {
+    let pairs = copies.into_iter().zip(outputs);
+    pairs.map(|(copy, port)| graph.project(copy, &port.pattern)).collect()
 }
 
 pub(super) fn missing(error: DiffError, f: &Arc<Func>) -> MissingDerivative {
@@ -236,7 +244,10 @@ impl Primal {
         let ports = f.inputs.clone();
         let inputs = graph.inputs(&ports);
         let outputs = match f.graph() {
-            Some((body, roots)) => visit::transplant(body, roots, &mut graph, &inputs),
+            Some((body, roots)) => {
+                let copies = visit::transplant(body, roots, &mut graph, &inputs);
+                in_patterns(&mut graph, copies, &f.outputs)
+            }
             None if f.jvp.is_some() => graph.call(f, &inputs),
             None => return Err(MissingDerivative { function: f.name.clone() }),
         };

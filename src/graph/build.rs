@@ -94,7 +94,7 @@ impl Graph {
             *to = self.operand(a, &pattern);
         }
         let operands = &mut operands[..args.len()];
-        self.unspread(operands);
+        self.unspread(op, operands, &pattern);
         if let Some(folded) = self.fold_constants(op, operands, &pattern) {
             return folded;
         }
@@ -104,15 +104,24 @@ impl Graph {
         self.intern(Op::Scalar(op), operands, Attr::None, pattern)
     }
 
-    /// Takes one number that is spread over a matrix as that number, beside another matrix.
-    fn unspread(&self, operands: &mut [NodeId]) {
+    /// Takes one number that is spread over a matrix as that number, beside another matrix, where
+    /// the pattern of the result still follows.
+    fn unspread(&self, op: ScalarOp, operands: &mut [NodeId], pattern: &Pattern) {
         let spread = |&a: &NodeId| {
             !self.is_scalar(a) && self.op(a) == Op::Gather && self.is_scalar(self.arg(a, 0))
         };
-        if operands.iter().any(|a| !self.is_scalar(*a) && !spread(a)) {
-            for operand in operands.iter_mut().filter(|a| spread(a)) {
-                *operand = self.arg(*operand, 0);
-            }
+        let is_other = |a: &NodeId| !self.is_scalar(*a) && !spread(a);
+        if !operands.iter().any(spread) || !operands.iter().any(is_other) {
+            return;
+        }
+        let mut numbers = [NodeId(0); 3];
+        let numbers = &mut numbers[..operands.len()];
+        for (number, a) in numbers.iter_mut().zip(operands.iter()) {
+            *number = if spread(a) { self.arg(*a, 0) } else { *a };
+        }
+        if pattern.is_dense() || self.elementwise_pattern(op, numbers, pattern.shape()) == *pattern
+        {
+            operands.copy_from_slice(numbers);
         }
     }
 
@@ -183,7 +192,9 @@ impl Graph {
                 let p = self.pattern(a);
                 if p.shape() == shape {
                     union = union.union(p);
-                } else if !p.is_zero() {
+                } else if !p.is_zero() && self.as_uniform(a) != Some(0.0) {
+                    // A stored 0 stands for a structural one among the operands of a node, which
+                    // keeps its pattern when it is made again of them.
                     union = Pattern::dense(shape.0, shape.1);
                 }
             }
