@@ -55,15 +55,7 @@ impl Block<'_, '_> {
             {
                 Some((reduction.name(), "(", ")"))
             }
-            [ResultMode::Window(_)] if spec.n_states == 0 && stacked(0) => {
-                // Matrices stand side by side, not below one another.
-                let (inside, whole) = (&spec.body.outputs[0].pattern, &spec.patterns[0]);
-                let n = spec.n as usize;
-                let (n_rows, n_cols) = inside.shape();
-                let is_column = inside.is_scalar() && whole.shape() == (n, 1);
-                let is_row = whole.shape() == (n_rows, n_cols * n);
-                (is_column || is_row && !inside.is_scalar()).then_some(("", "[", "]"))
-            }
+            [ResultMode::Window(_)] if spec.n_states == 0 && stacked(0) => Some(("", "[", "]")),
             _ => None,
         };
         if !is_scan && !is_fold && opening.is_none() {
@@ -93,9 +85,13 @@ impl Block<'_, '_> {
             };
             let (range, value) = running.around(value, &otherwise);
             let value = value.at_least(precedence::OR);
-            return Ok(Some(Value::atom(format!(
-                "{name}{open}{value} for {counter} in {range}{close}"
-            ))));
+            let all = Value::atom(format!("{name}{open}{value} for {counter} in {range}{close}"));
+            return match open {
+                "[" => {
+                    arranged(program, all, spec, spec.body.outputs[0].pattern.is_scalar()).map(Some)
+                }
+                _ => Ok(Some(all)),
+            };
         };
         let start = self.plain(program, self.graph.arg(id, 0))?.0.at_least(precedence::OR);
         let word = if is_scan { "scan" } else { "fold" };
@@ -107,7 +103,8 @@ impl Block<'_, '_> {
         let next = block.plain(program, outputs[0])?.0;
         let (range, next) = running.around(next, &Value::atom(state.clone()));
         let head = format!("{word} {state} = {start} for {counter} in {range} {{");
-        Ok(Some(folded(&head, &lines, next.text, self.depth)))
+        let value = folded(&head, &lines, next.text, self.depth);
+        if is_scan { arranged(program, value, spec, false).map(Some) } else { Ok(Some(value)) }
     }
 
     /// A loop with several states or results, or one that adds up in windows: its values in all
@@ -511,6 +508,34 @@ fn placed(
             let sums = accumulated(program, &column, &terms, pattern.nnz())?;
             unpacked(program, &sums, pattern.nnz(), 0, pattern)
         }
+    }
+}
+
+/// The result of a loop out of what stands for it in the language: its values side by side, or one
+/// below the other `as_column`.
+fn arranged(
+    program: &mut Program,
+    value: Value,
+    spec: &LoopSpec,
+    as_column: bool,
+) -> Result<Value, NoSpelling> {
+    let (inside, whole) = (&spec.body.outputs[spec.n_states].pattern, &spec.patterns[0]);
+    let ((n_rows, n_cols), n) = (inside.shape(), spec.n as usize);
+    let shape = if as_column { (n, 1) } else { (n_rows, n_cols.saturating_mul(n)) };
+    let made = match inside.is_dense() {
+        true => Pattern::dense(shape.0, shape.1),
+        false => {
+            let numel = inside.numel() as u64;
+            let all = (0..spec.n).flat_map(|k| inside.linear().map(move |at| at + k * numel));
+            Pattern::from_linear(shape.0, shape.1, all)
+        }
+    };
+    if made == *whole {
+        return Ok(value);
+    }
+    match packed(program, &value, &made)? {
+        Some(column) => unpacked(program, &column, made.nnz(), 0, whole),
+        None => matrix(whole, &|_| 0.0),
     }
 }
 

@@ -94,9 +94,6 @@ fn attempt(function: &Function, is_exact: bool) -> Result<String, NoSpelling> {
             return no_spelling(message);
         }
     };
-    let patterns = |f: &Function| {
-        f.outputs().iter().map(|o| (o.name.clone(), o.pattern.clone())).collect::<Vec<_>>()
-    };
     let inputs = |f: &Function| {
         let declared = |i: &Input| {
             let default = i.default.clone().filter(|_| i.is_param);
@@ -104,9 +101,16 @@ fn attempt(function: &Function, is_exact: bool) -> Result<String, NoSpelling> {
         };
         f.inputs().iter().map(declared).collect::<Vec<_>>()
     };
-    if inputs(&back) != inputs(function) || patterns(&back) != patterns(function) {
-        let message = format!("a part of `{}`: as a program it has other patterns", func.name);
-        return no_spelling(message);
+    if inputs(&back) != inputs(function) {
+        return no_spelling(format!("the inputs of `{}`", func.name));
+    }
+    for (made, wanted) in back.outputs().iter().zip(function.outputs()) {
+        if (&made.name, &made.pattern) != (&wanted.name, &wanted.pattern) {
+            return no_spelling(format!(
+                "a part of `{}`: as a program its output `{}` is {}, not {}",
+                func.name, wanted.name, made.pattern, wanted.pattern
+            ));
+        }
     }
     let text = match program.without_default.is_empty() {
         true => text,
