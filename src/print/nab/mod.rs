@@ -15,10 +15,14 @@
 //! * bodies and branches that have a constant or one value twice among their arguments, tables that
 //!   are progressions, and values that store zeros where the language has structural ones.
 //!
+//! A value whose zeros the function stores and the language would not is the result of a `fn` that
+//! gives its parameter back, which has the pattern: `stored(0)`. Where the starts of loops need
+//! that, the program is written anew with all values in their own patterns.
+//!
 //! [`NoSpelling`] remain functions from outside with several results, names that are none in the
-//! language, derivatives whose elementwise values have fewer nonzeros than the language gives
-//! them, and constants and tables with more than 100,000 entries. Defaults of inputs, which
-//! come from data, are left out and named in a comment.
+//! language, outputs called like an input that they are not, inputs without nonzeros, and constants
+//! and tables with more than 100,000 entries. Defaults of inputs, which come from data, are left
+//! out and named in a comment.
 
 mod body;
 mod calls;
