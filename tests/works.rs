@@ -194,7 +194,7 @@ fn works_keep_their_values_with_few_operations() {
         let mut totals = Vec::new();
         let mut line = String::new();
         for level in 0..=2 {
-            let options = SimplifyOptions { level, math: Math::Real };
+            let options = SimplifyOptions { level, ..SimplifyOptions::default() };
             let start = std::time::Instant::now();
             let (graph, outputs) = simplify(&work.graph, &work.outputs, &[], &options);
             let seconds = start.elapsed().as_secs_f64();

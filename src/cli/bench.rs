@@ -106,7 +106,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
 
 /// Operations at level 0.
 pub fn before(function: &Function, options: &SimplifyOptions) -> OpCounts {
-    let options = SimplifyOptions { level: 0, ..*options };
+    let options = SimplifyOptions { level: 0, ..options.clone() };
     count(&Arc::new(kernel::build(&function.optimized(&options))))
 }
 

@@ -189,7 +189,7 @@ impl SimplifyArgs {
             MathArg::Real => Math::Real,
             MathArg::Fast => Math::Fast,
         };
-        SimplifyOptions { level: self.level, math }
+        SimplifyOptions { level: self.level, math, rules: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Simplification: fewer operations, the same values as far as the promise [`rules::Math`] goes.
 
+pub mod check;
 mod collect;
 mod emit;
 mod extract;
@@ -11,10 +12,13 @@ mod optimize;
 mod polynomial;
 pub mod powers;
 mod products;
+mod read;
+pub mod report;
 pub mod rules;
 mod run;
 mod saturate;
 pub mod sums;
+mod view;
 
 pub use optimize::optimize;
 pub use run::{SimplifyOptions, simplify};

@@ -2,24 +2,26 @@
 
 use super::collect::Flattening;
 use super::factor::Search;
-use super::matching::compile;
+use super::matching::RuleBook;
 use super::powers::lower_powers;
-use super::rules::{Math, built_in};
+use super::rules::{Math, UserRules, built_in};
 use super::saturate::{Bounds, saturate};
 use super::sums::{Variant, cost, rewrite};
 use crate::graph::{Graph, NodeId, Op};
 
 /// How much to do, and what to promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimplifyOptions {
     /// 0: powers become products, nothing else. 1: linear stages. 2 and 3: search.
     pub level: u8,
     pub math: Math,
+    /// Rules beside the built-in ones; searches use them, from level 2 on.
+    pub rules: Option<UserRules>,
 }
 
 impl Default for SimplifyOptions {
     fn default() -> SimplifyOptions {
-        SimplifyOptions { level: 2, math: Math::Real }
+        SimplifyOptions { level: 2, math: Math::Real, rules: None }
     }
 }
 
@@ -66,7 +68,8 @@ pub fn simplify(
             growth: if effort == 2 { 4 } else { 8 },
             reassociate: options.math != Math::Strict,
         };
-        let rules = compile(built_in(), options.math);
+        let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
+        let rules = RuleBook::new(built_in().rules.iter().chain(own), options.math);
         let saturated = saturate(graph, outputs, ranges, &rules, bounds);
         if cost(&saturated.0, &saturated.1) < cost(graph, outputs) {
             starts.push(saturated);
@@ -153,7 +156,7 @@ mod tests {
     /// Cost of `text` after simplification with all inputs in `range`.
     fn cost_of(text: &str, range: Option<(f64, f64)>, math: Math) -> u64 {
         let (graph, root) = build(text);
-        let options = SimplifyOptions { level: 2, math };
+        let options = SimplifyOptions { math, ..SimplifyOptions::default() };
         let (graph, roots) = simplify(&graph, &[root], &[range; 26], &options);
         cost(&graph, &roots)
     }
@@ -201,7 +204,7 @@ mod tests {
     fn results_do_not_depend_on_the_run() {
         let text = "exp(a * b + a * c) / (1 + exp(a * b + a * c)) + sin(a * b) * cos(a * b + d)";
         let (graph, root) = build(text);
-        let options = SimplifyOptions { level: 3, math: Math::Real };
+        let options = SimplifyOptions { level: 3, ..SimplifyOptions::default() };
         let first = simplify(&graph, &[root], &[], &options);
         for _ in 0..3 {
             let again = simplify(&graph, &[root], &[], &options);

@@ -12,7 +12,8 @@ use egg::Id;
 use super::extract::extract;
 use super::facts::Facts;
 use super::language::{Classes, FactsOf, Head};
-use super::matching::{Compiled, add};
+use super::matching::{RuleBook, add};
+use super::view::View;
 use crate::graph::visit::{copy_node, reachable, use_counts};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::scalar::ScalarOp;
@@ -21,7 +22,7 @@ use crate::sparsity::Pattern;
 /// Most operations in one block.
 const MAX_BLOCK: usize = 500;
 /// Longest sum or product that is matched as one node.
-const MAX_OPERANDS: usize = 8;
+pub const MAX_OPERANDS: usize = 8;
 
 /// Bounds of the search.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ pub fn saturate(
     graph: &Graph,
     outputs: &[NodeId],
     ranges: &[Option<(f64, f64)>],
-    rules: &[Compiled],
+    rules: &RuleBook,
     bounds: Bounds,
 ) -> (Graph, Vec<NodeId>) {
     let order = reachable(graph, outputs);
@@ -265,7 +266,7 @@ fn cut(
 }
 
 /// A cheaper equal block, if one is found.
-fn improve(block: &Block, rules: &[Compiled], bounds: Bounds) -> Option<Block> {
+fn improve(block: &Block, rules: &RuleBook, bounds: Bounds) -> Option<Block> {
     let atoms = block.atoms.iter().map(|&[lo, hi, flags]| Facts {
         lo: f64::from_bits(lo),
         hi: f64::from_bits(hi),
@@ -282,26 +283,9 @@ fn improve(block: &Block, rules: &[Compiled], bounds: Bounds) -> Option<Block> {
     classes.rebuild();
     let limit = classes.total_size() * bounds.growth + 100;
     for _ in 0..bounds.n_iterations {
-        let mut order: Vec<Id> = classes.classes().map(|c| c.id).collect();
-        order.sort_unstable();
-        let mut found = Vec::new();
-        for &class in &order {
-            let heads: FxHashSet<Head> = classes[class].nodes.iter().map(|n| n.head).collect();
-            for (k, rule) in rules.iter().enumerate() {
-                if rule.head().is_some_and(|h| heads.contains(&h)) {
-                    let mut matches = Vec::new();
-                    rule.search(&classes, class, &mut matches);
-                    found.extend(matches.into_iter().map(|m| (k, m)));
-                }
-            }
-        }
+        let matches = rules.search(&classes, &View::new(&classes));
         let before = (classes.total_size(), classes.number_of_classes());
-        for (k, m) in found {
-            if classes.total_size() > limit {
-                break;
-            }
-            rules[k].apply(&mut classes, &m);
-        }
+        rules.apply(&mut classes, &matches, |classes| classes.total_size() <= limit);
         classes.rebuild();
         if before == (classes.total_size(), classes.number_of_classes())
             || classes.total_size() > limit
@@ -373,7 +357,6 @@ fn build(block: &Block, atoms: &[NodeId], to: &mut Graph, structural_zeros: bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simplify::matching::compile;
     use crate::simplify::rules::{Math, built_in};
     use crate::simplify::{SimplifyOptions, simplify};
     use crate::sparsity::Pattern;
@@ -396,7 +379,7 @@ mod tests {
     #[test]
     fn random_blocks_keep_their_values() {
         use ScalarOp as S;
-        let rules = compile(built_in(), Math::Real);
+        let rules = RuleBook::new(&built_in().rules, Math::Real);
         let ops = [S::Add, S::Sub, S::Mul, S::Mul, S::Add, S::Neg, S::Sin, S::Abs, S::Max, S::Div];
         let mut state = 1u64;
         let mut random = move |n: usize| {
@@ -429,7 +412,7 @@ mod tests {
             let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true };
             let mut forms = vec![saturate(&graph, &outputs, &[], &rules, bounds)];
             for level in 0..4 {
-                let options = SimplifyOptions { level, math: Math::Real };
+                let options = SimplifyOptions { level, ..SimplifyOptions::default() };
                 forms.push(simplify(&graph, &outputs, &[], &options));
             }
             for (form, (better, roots)) in forms.iter().enumerate() {
