@@ -9,7 +9,7 @@ use expect_test::{Expect, expect};
 #[test]
 fn every_rule_keeps_the_promise_of_its_class() {
     let wrong = wrong_rules(built_in());
-    assert!(wrong.is_empty(), "{}", render_all(&wrong, built_in_sources(), false));
+    assert!(wrong.is_empty(), "{}", render_all(&wrong, &built_in_sources(), false));
 }
 
 fn check(text: &str, expected: Expect) {
@@ -54,16 +54,15 @@ fn wrong_rules_have_counterexamples() {
     check(
         "root real sqrt(x^2) => x when x <= 0",
         expect![[r#"
-        error[E0602]: the rule `root` is wrong at x = -1
-         --> my.rules:1:24
-          |
-        1 | root real sqrt(x^2) => x when x <= 0
-          |           ---------    ^ -1.0
-          |           |
-          |           1.0 at x = -1
-          |
-          = help: a `real` rule is equal in real arithmetic wherever the left side is defined
-          = help: it holds with `and x >= 0`"#]],
+            error[E0602]: the rule `root` is wrong at x = -1
+             --> my.rules:1:24
+              |
+            1 | root real sqrt(x^2) => x when x <= 0
+              |           ---------    ^ -1.0
+              |           |
+              |           1.0 at x = -1
+              |
+              = help: a `real` rule is equal in real arithmetic wherever the left side is defined"#]],
     );
     check(
         "half exact x * y / y => x",

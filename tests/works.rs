@@ -7,7 +7,6 @@ use nablac::graph::visit::reachable;
 use nablac::graph::{Graph, NodeId, Op};
 use nablac::ops::scalar::{Counter, ScalarOp};
 use nablac::simplify::powers::lower_powers;
-use nablac::simplify::rules::Math;
 use nablac::simplify::sums::cost;
 use nablac::simplify::{SimplifyOptions, simplify};
 use nablac::sparsity::{IndexMap, Pattern};

@@ -76,7 +76,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let function = opened.function.clone();
     let inputs = resolve(&function, |name| given.get(name), true)?;
-    let options = args.compile.options();
+    let options = args.compile.options()?;
     let compiled = function.compile(&options)?;
     opened.check_memory(&compiled.kernel)?;
     let eval_ns = time(&compiled, &inputs)?;

@@ -1,74 +1,18 @@
-//! Rules as patterns over an e-graph, and what to do where they match.
+//! Where rules match in an e-graph, and what to do there.
 //!
-//! A sum or product in a pattern has two operands. At the root of a rule they match any two
-//! operands of an n-ary node, the others staying; below the root, a node of just two. A pattern
-//! is a list of steps over registers that hold classes (de Moura and Bjorner, "Efficient
-//! E-matching for SMT solvers", 2007); rules are found by the head of their root, and those with
-//! a head that does not occur are not tried.
+//! The operands of a sum or product at the root of a rule match any operands of an n-ary node, the
+//! others staying; below the root, sums and products match nodes of just two operands. Rules are
+//! found by the head of their root, and those with a head that does not occur are not tried.
+
+use std::hash::{Hash, Hasher};
 
 use egg::Id;
+use rustc_hash::{FxHashSet, FxHasher};
 
-use super::language::{Classes, Head, Term};
-use super::rules::{Condition, Math, Property, Rule};
-use super::view::{Heads, N_KINDS, View, kind, only};
-use crate::ops::scalar::ScalarOp;
-use crate::syntax::formula::{Formula, FormulaOp};
-
-/// A formula as nodes in postfix order, differences as sums, squares as products.
-#[derive(Clone, Debug, PartialEq)]
-enum Pattern {
-    Var(usize),
-    Constant(f64),
-    Node(Head, Vec<usize>),
-}
-
-/// What is checked or bound next.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// The class has such a node.
-    Has {
-        register: usize,
-        heads: Heads,
-    },
-    Same {
-        register: usize,
-        other: usize,
-    },
-    Constant {
-        register: usize,
-        value: f64,
-    },
-    /// Puts the children of a node into registers from `first` on.
-    Open {
-        register: usize,
-        head: Head,
-        n: usize,
-        first: usize,
-    },
-}
-
-/// A rule ready to be matched.
-struct Compiled {
-    root: Head,
-    steps: Vec<Step>,
-    /// The heads that must occur.
-    heads: Heads,
-    /// Heads that the two operands of the root must have, if it is a sum or product.
-    operands: [Heads; 2],
-    /// Whether exchanging the operands of the root changes nothing.
-    symmetric: bool,
-    /// The register of each variable.
-    variables: Vec<usize>,
-    n_registers: usize,
-    rhs: Vec<Pattern>,
-    conditions: Vec<Proof>,
-}
-
-/// What must be proved of variables.
-enum Proof {
-    Is(usize, Property),
-    Ordered { less: usize, greater: usize, strict: bool },
-}
+use super::language::Classes;
+use super::pattern::{Compiled, Proof, Step, commutes};
+use super::rules::{Math, Rule};
+use super::view::{N_KINDS, View, kind};
 
 /// Rules by the heads of their roots.
 pub struct RuleBook {
@@ -92,6 +36,8 @@ struct Match {
     end: u32,
 }
 
+/// Longest sum or product that is searched.
+const MAX_CHILDREN: usize = 16;
 /// Most matches of one rule in one class that are taken up at once.
 const MAX_MATCHES: usize = 1000;
 /// Most nodes that are looked at for one rule in one class.
@@ -101,7 +47,7 @@ impl RuleBook {
     /// The rules that may be applied under a promise.
     pub fn new<'r>(rules: impl IntoIterator<Item = &'r Rule>, math: Math) -> RuleBook {
         let allowed = rules.into_iter().filter(|r| math.allows(r.class));
-        let rules: Vec<Compiled> = allowed.filter_map(Compiled::new).collect();
+        let rules: Vec<Compiled> = allowed.flat_map(Compiled::new).collect();
         let mut by_root = vec![Vec::new(); N_KINDS];
         for (k, rule) in rules.iter().enumerate() {
             by_root[kind(rule.root)].push(k as u32);
@@ -138,231 +84,48 @@ impl RuleBook {
         matches
     }
 
-    /// Makes the right sides equal to what matched, as long as `go_on`.
-    pub fn apply(
-        &self,
-        classes: &mut Classes,
-        matches: &Matches,
-        go_on: impl Fn(&Classes) -> bool,
-    ) {
+    /// Makes the right sides equal to what matched, first by rules that save operations.
+    pub fn apply(&self, classes: &mut Classes, matches: &Matches, session: &mut Session) {
         let mut made = Vec::new();
-        for m in &matches.found {
-            if !go_on(classes) {
-                break;
-            }
-            let ids = &matches.ids[m.first as usize..m.end as usize];
-            self.rules[m.rule as usize].apply(classes, m.class, ids, &mut made);
-        }
-    }
-}
-
-impl Compiled {
-    fn new(rule: &Rule) -> Option<Compiled> {
-        let mut names: Vec<&str> = Vec::new();
-        let lhs = patterns(&rule.lhs, &mut names);
-        let rhs = patterns(&rule.rhs, &mut names);
-        let Some(Pattern::Node(root, args)) = lhs.last() else { return None };
-        let number = |name: &str| names.iter().position(|n| *n == name);
-        let proof = |condition: &Condition| {
-            Some(match condition {
-                Condition::Is { variable, property } => Proof::Is(number(variable)?, *property),
-                Condition::Ordered { less, greater, strict } => Proof::Ordered {
-                    less: number(less)?,
-                    greater: number(greater)?,
-                    strict: *strict,
-                },
-            })
-        };
-        let conditions: Option<Vec<Proof>> = rule.conditions.iter().map(proof).collect();
-        let heads_at = |k: usize| match &lhs[k] {
-            Pattern::Node(head, _) => only(*head),
-            _ => 0,
-        };
-        let is_n_ary = matches!(root, Head::Sum | Head::Product) && args.len() == 2;
-        let mut program =
-            Program { lhs: &lhs, steps: Vec::new(), variables: vec![None; names.len()] };
-        let n_registers = match is_n_ary {
-            true => program.write(args, 2),
-            false => program.write(&[lhs.len() - 1], 1),
-        };
-        let variables: Option<Vec<usize>> = program.variables.into_iter().collect();
-        Some(Compiled {
-            root: *root,
-            steps: program.steps,
-            heads: (0..lhs.len()).fold(0, |heads, k| heads | heads_at(k)),
-            operands: if is_n_ary { [heads_at(args[0]), heads_at(args[1])] } else { [0; 2] },
-            symmetric: is_n_ary && is_symmetric(&lhs, &rhs, names.len()),
-            variables: variables?,
-            n_registers,
-            conditions: conditions?,
-            rhs,
-        })
-    }
-
-    fn is_n_ary(&self) -> bool {
-        matches!(self.root, Head::Sum | Head::Product)
-    }
-
-    /// `ids` are the variables, then the operands that stay.
-    fn apply(&self, classes: &mut Classes, class: Id, ids: &[Id], made: &mut Vec<Id>) {
-        made.clear();
-        for node in &self.rhs {
-            let id = match node {
-                Pattern::Var(v) => ids[*v],
-                Pattern::Constant(value) => constant(classes, *value),
-                Pattern::Node(head, args) => {
-                    let children = args.iter().map(|&k| made[k]).collect();
-                    add(classes, *head, children)
+        for saves in [true, false] {
+            for m in &matches.found {
+                let rule = &self.rules[m.rule as usize];
+                if rule.saves != saves {
+                    continue;
                 }
-            };
-            made.push(id);
-        }
-        let Some(&right) = made.last() else { return };
-        let rest = &ids[self.variables.len()..];
-        let right = match rest.is_empty() {
-            true => right,
-            false => add(classes, self.root, rest.iter().copied().chain([right]).collect()),
-        };
-        classes.union(class, right);
-    }
-}
-
-fn patterns<'f>(formula: &'f Formula, names: &mut Vec<&'f str>) -> Vec<Pattern> {
-    let mut nodes: Vec<Pattern> = Vec::new();
-    let mut stack: Vec<usize> = Vec::new();
-    for op in &formula.ops {
-        let node = match op {
-            FormulaOp::Number(v) => Pattern::Constant(*v),
-            FormulaOp::Var(name) => {
-                let known = names.iter().position(|n| n == name);
-                Pattern::Var(known.unwrap_or_else(|| {
-                    names.push(name);
-                    names.len() - 1
-                }))
-            }
-            FormulaOp::Apply { name, n_args } => {
-                let mut args = stack.split_off(stack.len().saturating_sub(usize::from(*n_args)));
-                let Some(op) = ScalarOp::from_name(name) else { continue };
-                let squared =
-                    matches!(args.last().map(|&k| &nodes[k]), Some(Pattern::Constant(2.0)));
-                match op {
-                    ScalarOp::Add => Pattern::Node(Head::Sum, args),
-                    ScalarOp::Mul => Pattern::Node(Head::Product, args),
-                    ScalarOp::Sub => {
-                        nodes.push(negative(&nodes, args[1]));
-                        args[1] = nodes.len() - 1;
-                        Pattern::Node(Head::Sum, args)
-                    }
-                    ScalarOp::Pow if squared => {
-                        Pattern::Node(Head::Product, vec![args[0], args[0]])
-                    }
-                    ScalarOp::Neg => negative(&nodes, args[0]),
-                    _ => Pattern::Node(Head::Apply(op), args),
+                if rule.makes_calls && !session.with_calls {
+                    session.is_all = false;
+                    continue;
                 }
-            }
-            FormulaOp::Arg(_) | FormulaOp::Result => continue,
-        };
-        nodes.push(node);
-        stack.push(nodes.len() - 1);
-    }
-    // The root is what the stack holds, and the last node pushed.
-    nodes
-}
-
-/// The negative of a number is a number.
-fn negative(nodes: &[Pattern], k: usize) -> Pattern {
-    match nodes[k] {
-        Pattern::Constant(value) => Pattern::Constant(-value),
-        _ => Pattern::Node(Head::Apply(ScalarOp::Neg), vec![k]),
-    }
-}
-
-/// Whether a rule whose root commutes stays the same if the operands of the root are exchanged,
-/// up to the names of variables.
-fn is_symmetric(lhs: &[Pattern], rhs: &[Pattern], n_vars: usize) -> bool {
-    let Some(Pattern::Node(_, args)) = lhs.last() else { return false };
-    let text = |order: [usize; 2]| {
-        let mut names = vec![None; n_vars];
-        let left = order.map(|k| spelled(lhs, args[k], &mut names));
-        let right = rhs.len().checked_sub(1).map(|root| spelled(rhs, root, &mut names));
-        (left, right)
-    };
-    text([0, 1]) == text([1, 0])
-}
-
-/// A pattern as text, variables numbered as they are met, operands that commute in order.
-fn spelled(nodes: &[Pattern], k: usize, names: &mut Vec<Option<usize>>) -> String {
-    match &nodes[k] {
-        Pattern::Var(v) => {
-            let n_named = names.iter().flatten().count();
-            format!("x{}", names[*v].get_or_insert(n_named))
-        }
-        Pattern::Constant(value) => format!("{value:?}"),
-        Pattern::Node(head, args) => {
-            let mut parts: Vec<String> = args.iter().map(|&k| spelled(nodes, k, names)).collect();
-            if commutes(*head) {
-                parts.sort_unstable();
-            }
-            format!("{head:?}({})", parts.join(","))
-        }
-    }
-}
-
-fn commutes(head: Head) -> bool {
-    match head {
-        Head::Sum | Head::Product => true,
-        Head::Apply(op) => op.row().commutative,
-        Head::Constant(_) | Head::Atom(_) => false,
-    }
-}
-
-/// A left side on its way to steps.
-struct Program<'p> {
-    lhs: &'p [Pattern],
-    steps: Vec<Step>,
-    variables: Vec<Option<usize>>,
-}
-
-impl Program<'_> {
-    /// Writes the steps for patterns in the registers from 0 on; gives the number of registers.
-    fn write(&mut self, patterns: &[usize], n_registers: usize) -> usize {
-        let mut n_registers = n_registers;
-        let mut closed: Vec<(usize, usize)> = Vec::new();
-        self.bind(patterns, 0, &mut closed);
-        while !closed.is_empty() {
-            // Operations are found in fewer classes than sums and products.
-            let is_operation = |&(_, k): &(usize, usize)| match &self.lhs[k] {
-                Pattern::Node(head, _) => !matches!(head, Head::Sum | Head::Product),
-                _ => true,
-            };
-            let next = closed.iter().position(is_operation).unwrap_or(0);
-            let (register, k) = closed.remove(next);
-            let Pattern::Node(head, args) = &self.lhs[k] else { continue };
-            let (head, n, first) = (*head, args.len(), n_registers);
-            self.steps.push(Step::Open { register, head, n, first });
-            n_registers += n;
-            self.bind(args, first, &mut closed);
-        }
-        n_registers
-    }
-
-    /// What is to be checked of registers as soon as they are filled.
-    fn bind(&mut self, patterns: &[usize], first: usize, closed: &mut Vec<(usize, usize)>) {
-        for (register, &k) in (first..).zip(patterns) {
-            match &self.lhs[k] {
-                Pattern::Var(v) => match self.variables[*v] {
-                    Some(other) => self.steps.push(Step::Same { register, other }),
-                    None => self.variables[*v] = Some(register),
-                },
-                Pattern::Constant(value) => {
-                    self.steps.push(Step::Constant { register, value: *value });
+                if classes.total_size() > session.limit {
+                    return;
                 }
-                Pattern::Node(head, _) => {
-                    self.steps.push(Step::Has { register, heads: only(*head) });
-                    closed.push((register, k));
+                let ids = &matches.ids[m.first as usize..m.end as usize];
+                let mut hasher = FxHasher::default();
+                (m.rule, m.class, ids).hash(&mut hasher);
+                if session.done.insert(hasher.finish()) {
+                    rule.apply(classes, m.class, ids, &mut made);
                 }
             }
         }
+    }
+}
+
+/// What is remembered from one round of matches to the next.
+pub struct Session {
+    /// Whether rules apply that make calls of functions out of arithmetic.
+    with_calls: bool,
+    /// Nodes from which on nothing is added.
+    limit: usize,
+    /// Whether no match was left out.
+    pub is_all: bool,
+    /// Hashes of the matches that have been applied.
+    done: FxHashSet<u64>,
+}
+
+impl Session {
+    pub fn new(with_calls: bool, limit: usize) -> Session {
+        Session { with_calls, limit, is_all: true, done: FxHashSet::default() }
     }
 }
 
@@ -390,28 +153,42 @@ impl Search<'_> {
         }
         let view = self.view;
         for children in view.nodes(class, rule.root) {
-            let fits = |child: u32, heads: Heads| heads & !view.heads_of(child) == 0;
-            for (i, &first) in children.iter().enumerate() {
-                if !fits(first, rule.operands[0]) {
-                    continue;
-                }
-                let from = if rule.symmetric { i + 1 } else { 0 };
-                for (j, &second) in children.iter().enumerate().skip(from) {
-                    if i == j || !fits(second, rule.operands[1]) {
-                        continue;
-                    }
-                    (self.registers[0], self.registers[1]) = (first, second);
-                    let others = (0..children.len()).filter(|&k| k != i && k != j);
-                    let mut rest = [0; super::saturate::MAX_OPERANDS];
-                    let mut n_rest = 0;
-                    // A sum made by rules may be longer than those of the block.
-                    for (place, k) in rest.iter_mut().zip(others) {
-                        (*place, n_rest) = (children[k], n_rest + 1);
-                    }
-                    if n_rest + 2 == children.len() {
-                        self.run(rule, 0, class, n_before, &rest[..n_rest]);
-                    }
-                }
+            if children.len() >= rule.operands.len() && children.len() <= MAX_CHILDREN {
+                self.operands(rule, 0, 0, children, class, n_before);
+            }
+        }
+    }
+
+    /// Puts each choice of children into the registers of the operands from `operand` on; `taken`
+    /// are the bits of those in the registers before. Recursion is bounded by the rule.
+    fn operands(
+        &mut self,
+        rule: &Compiled,
+        operand: usize,
+        taken: u32,
+        children: &[u32],
+        class: u32,
+        n_before: usize,
+    ) {
+        let Some(&heads) = rule.operands.get(operand) else {
+            let others = children.iter().enumerate().filter(|(k, _)| taken >> k & 1 == 0);
+            let mut rest = [0; MAX_CHILDREN];
+            let mut n_rest = 0;
+            for (place, (_, &child)) in rest.iter_mut().zip(others) {
+                (*place, n_rest) = (child, n_rest + 1);
+            }
+            self.run(rule, 0, class, n_before, &rest[..n_rest]);
+            return;
+        };
+        // The second operand of a rule that stays the same follows the first.
+        let first = match rule.symmetric && operand == 1 {
+            true => 32 - taken.leading_zeros() as usize,
+            false => 0,
+        };
+        for (k, &child) in children.iter().enumerate().skip(first) {
+            if taken >> k & 1 == 0 && heads & !self.view.heads_of(child) == 0 {
+                self.registers[operand] = child;
+                self.operands(rule, operand + 1, taken | 1 << k, children, class, n_before);
             }
         }
     }
@@ -478,18 +255,4 @@ impl Search<'_> {
         let (rule, class) = (self.rule, view.id(class));
         self.matches.found.push(Match { rule, class, first, end });
     }
-}
-
-/// A constant of an e-graph.
-pub fn constant(classes: &mut Classes, value: f64) -> Id {
-    classes.add(Term { head: Head::Constant(value.to_bits()), children: Vec::new() })
-}
-
-/// A node of an e-graph, operands of sums and products in order.
-pub fn add(classes: &mut Classes, head: Head, mut children: Vec<Id>) -> Id {
-    if matches!(head, Head::Sum | Head::Product) {
-        children.iter_mut().for_each(|c| *c = classes.find(*c));
-        children.sort_unstable();
-    }
-    classes.add(Term { head, children })
 }

@@ -7,8 +7,10 @@ mod extract;
 mod factor;
 pub(crate) mod facts;
 mod language;
+mod library;
 mod matching;
 mod optimize;
+mod pattern;
 mod polynomial;
 pub mod powers;
 mod products;
@@ -20,5 +22,5 @@ mod saturate;
 pub mod sums;
 mod view;
 
-pub use optimize::optimize;
-pub use run::{SimplifyOptions, simplify};
+pub use optimize::{optimize, optimize_until};
+pub use run::{SimplifyOptions, Stage, simplify, simplify_until};

@@ -45,6 +45,11 @@ pub fn read_rules(file: FileId, text: &str, rules: &mut RuleSet) -> Vec<Diagnost
     mistakes
 }
 
+/// The rule in a line, which is a part of `text`.
+pub fn read_rule(file: FileId, text: &str, line: &str) -> Result<Rule, Box<Diagnostic>> {
+    Reader { file, text }.rule(line)
+}
+
 type Read<T> = Result<T, Box<Diagnostic>>;
 
 struct Reader<'t> {

@@ -3,8 +3,9 @@
 //! The built-in files are part of the program; `rules/README.md` states their format.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+pub use super::library::{built_in, built_in_sources};
 pub use super::read::read_rules;
 use super::report;
 use crate::syntax::formula::{Formula, FormulaOp};
@@ -177,41 +178,6 @@ pub struct Place {
 pub struct RuleSet {
     pub rules: Vec<Rule>,
     pub refuted: Vec<Refuted>,
-}
-
-const FILES: [(&str, &str); 9] = [
-    ("arithmetic.rules", include_str!("../../rules/arithmetic.rules")),
-    ("powers.rules", include_str!("../../rules/powers.rules")),
-    ("explog.rules", include_str!("../../rules/explog.rules")),
-    ("trig.rules", include_str!("../../rules/trig.rules")),
-    ("hyperbolic.rules", include_str!("../../rules/hyperbolic.rules")),
-    ("stability.rules", include_str!("../../rules/stability.rules")),
-    ("select.rules", include_str!("../../rules/select.rules")),
-    ("logic.rules", include_str!("../../rules/logic.rules")),
-    ("unsound.rules", include_str!("../../rules/unsound.rules")),
-];
-
-/// The rules that come with the program.
-pub fn built_in() -> &'static RuleSet {
-    &files().0
-}
-
-/// The files of the rules that come with the program.
-pub fn built_in_sources() -> &'static SourceMap {
-    &files().1
-}
-
-fn files() -> &'static (RuleSet, SourceMap) {
-    static RULES: OnceLock<(RuleSet, SourceMap)> = OnceLock::new();
-    RULES.get_or_init(|| {
-        let (mut all, mut sources) = (RuleSet::default(), SourceMap::new());
-        for (file, text) in FILES {
-            let id = sources.add(file, text);
-            let mistakes = read_rules(id, text, &mut all);
-            assert!(mistakes.is_empty(), "invariant: the built-in rules are well formed");
-        }
-        (all, sources)
-    })
 }
 
 /// Rules of a user, each of which has been checked. Equal only to its clones.

@@ -1,12 +1,15 @@
 //! The stages of simplification in order, by level.
 
-use super::collect::Flattening;
+use super::collect::{Flattening, parities};
 use super::factor::Search;
+use super::language::Head;
+use super::library::{applicable, of_negatives};
 use super::matching::RuleBook;
 use super::powers::lower_powers;
-use super::rules::{Math, UserRules, built_in};
+use super::rules::{Math, UserRules};
 use super::saturate::{Bounds, saturate};
 use super::sums::{Variant, cost, rewrite};
+use super::view::{Heads, only};
 use crate::graph::{Graph, NodeId, Op};
 
 /// How much to do, and what to promise.
@@ -22,6 +25,29 @@ pub struct SimplifyOptions {
 impl Default for SimplifyOptions {
     fn default() -> SimplifyOptions {
         SimplifyOptions { level: 2, math: Math::Real, rules: None }
+    }
+}
+
+/// The stages of simplification, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Small powers become products.
+    Powers,
+    /// Rewrite rules, from level 2 on.
+    Rules,
+    /// Sums and products by common factors and parts, from level 1 on.
+    Sums,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 3] = [Stage::Powers, Stage::Rules, Stage::Sums];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Powers => "powers",
+            Stage::Rules => "rules",
+            Stage::Sums => "sums",
+        }
     }
 }
 
@@ -54,13 +80,26 @@ pub fn simplify(
     ranges: &[Option<(f64, f64)>],
     options: &SimplifyOptions,
 ) -> (Graph, Vec<NodeId>) {
+    simplify_until(graph, outputs, ranges, options, Stage::Sums)
+}
+
+/// [`simplify`] with the stages up to `last` alone.
+pub fn simplify_until(
+    graph: &Graph,
+    outputs: &[NodeId],
+    ranges: &[Option<(f64, f64)>],
+    options: &SimplifyOptions,
+    last: Stage,
+) -> (Graph, Vec<NodeId>) {
     let mut best = lower_powers(graph, outputs);
-    if options.level == 0 {
+    if options.level == 0 || last == Stage::Powers {
         return best;
     }
     let is_scalar = |id: &NodeId| matches!(best.0.op(*id), Op::Scalar(_)) && best.0.nnz(*id) == 1;
     let n_operations = best.0.ids().filter(is_scalar).count();
     let effort = if n_operations <= MAX_SEARCHED { options.level } else { options.level.min(1) };
+    let heads = heads(graph);
+    let parities = parities(&of_negatives(heads));
     let mut starts = vec![(graph.clone(), outputs.to_vec())];
     if effort >= 2 {
         let bounds = Bounds {
@@ -69,7 +108,9 @@ pub fn simplify(
             reassociate: options.math != Math::Strict,
         };
         let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
-        let rules = RuleBook::new(built_in().rules.iter().chain(own), options.math);
+        // What rules of the user may make is not known.
+        let heads = if options.rules.is_some() { Heads::MAX } else { heads };
+        let rules = RuleBook::new(applicable(heads).into_iter().chain(own), options.math);
         let saturated = saturate(graph, outputs, ranges, &rules, bounds);
         if cost(&saturated.0, &saturated.1) < cost(graph, outputs) {
             starts.push(saturated);
@@ -84,14 +125,23 @@ pub fn simplify(
     };
     for (graph, outputs) in &starts {
         keep_cheaper(lower_powers(graph, outputs));
-        if options.math == Math::Strict {
+        if options.math == Math::Strict || last == Stage::Rules {
             continue;
         }
         for variant in variants(effort, n_operations) {
-            keep_cheaper(rewrite(graph, outputs, variant, built_in()));
+            keep_cheaper(rewrite(graph, outputs, variant, &parities));
         }
     }
     best
+}
+
+/// The operations that occur.
+fn heads(graph: &Graph) -> Heads {
+    let head = |id| match graph.op(id) {
+        Op::Scalar(op) => only(Head::Apply(op)),
+        _ => 0,
+    };
+    graph.ids().fold(0, |all, id| all | head(id))
 }
 
 /// The ways of the polynomial stage that are tried.

@@ -11,8 +11,8 @@ use egg::Id;
 
 use super::extract::extract;
 use super::facts::Facts;
-use super::language::{Classes, FactsOf, Head};
-use super::matching::{RuleBook, add};
+use super::language::{Classes, FactsOf, Head, add};
+use super::matching::{RuleBook, Session};
 use super::view::View;
 use crate::graph::visit::{copy_node, reachable, use_counts};
 use crate::graph::{Graph, NodeId, Op};
@@ -22,7 +22,7 @@ use crate::sparsity::Pattern;
 /// Most operations in one block.
 const MAX_BLOCK: usize = 500;
 /// Longest sum or product that is matched as one node.
-pub const MAX_OPERANDS: usize = 8;
+const MAX_OPERANDS: usize = 8;
 
 /// Bounds of the search.
 #[derive(Clone, Copy, Debug)]
@@ -266,7 +266,35 @@ fn cut(
 }
 
 /// A cheaper equal block, if one is found.
+///
+/// Rules that make calls of functions out of arithmetic lead extraction astray where the calls
+/// that they replace stay for other uses, so what is found without these rules counts as well.
 fn improve(block: &Block, rules: &RuleBook, bounds: Bounds) -> Option<Block> {
+    let mut best = None;
+    let mut least = price(block);
+    for with_calls in [false, true] {
+        let (classes, ids, is_all) = explore(block, rules, bounds, with_calls);
+        if let Some(better) = read_back(block, &classes, &ids)
+            && price(&better) < least
+        {
+            least = price(&better);
+            best = Some(better);
+        }
+        if is_all {
+            break;
+        }
+    }
+    best
+}
+
+/// The e-graph of a block after the rules, the classes of its nodes, and whether no rule that
+/// matched was left out.
+fn explore(
+    block: &Block,
+    rules: &RuleBook,
+    bounds: Bounds,
+    with_calls: bool,
+) -> (Classes, Vec<Id>, bool) {
     let atoms = block.atoms.iter().map(|&[lo, hi, flags]| Facts {
         lo: f64::from_bits(lo),
         hi: f64::from_bits(hi),
@@ -282,10 +310,11 @@ fn improve(block: &Block, rules: &RuleBook, bounds: Bounds) -> Option<Block> {
     }
     classes.rebuild();
     let limit = classes.total_size() * bounds.growth + 100;
+    let mut session = Session::new(with_calls, limit);
     for _ in 0..bounds.n_iterations {
         let matches = rules.search(&classes, &View::new(&classes));
         let before = (classes.total_size(), classes.number_of_classes());
-        rules.apply(&mut classes, &matches, |classes| classes.total_size() <= limit);
+        rules.apply(&mut classes, &matches, &mut session);
         classes.rebuild();
         if before == (classes.total_size(), classes.number_of_classes())
             || classes.total_size() > limit
@@ -293,8 +322,7 @@ fn improve(block: &Block, rules: &RuleBook, bounds: Bounds) -> Option<Block> {
             break;
         }
     }
-    let better = read_back(block, &classes, &ids)?;
-    (price(&better) < price(block)).then_some(better)
+    (classes, ids, session.is_all)
 }
 
 fn price(block: &Block) -> u64 {

@@ -4,11 +4,10 @@
 //! arithmetic with fewer operations. Several ways to flatten and to break ties are tried; the
 //! cheapest result wins.
 
-use super::collect::{Flattening, collect};
+use super::collect::{Flattening, Parities, collect};
 use super::emit::emit;
 use super::factor::{Search, factor};
 use super::products::share_products;
-use super::rules::RuleSet;
 use crate::graph::visit::reachable;
 use crate::graph::{Graph, NodeId, Op};
 
@@ -35,9 +34,9 @@ pub fn rewrite(
     graph: &Graph,
     outputs: &[NodeId],
     variant: Variant,
-    rules: &RuleSet,
+    parities: &Parities,
 ) -> (Graph, Vec<NodeId>) {
-    let system = collect(graph, outputs, variant.flattening, rules);
+    let system = collect(graph, outputs, variant.flattening, parities);
     let seed = variant.search.seed;
     let system = if variant.products_first { share_products(system, seed) } else { system };
     let system = factor(system, variant.search);
