@@ -13,7 +13,7 @@ use crate::ops::scalar::ScalarOp;
 use crate::simplify::language::Head;
 use crate::syntax::{FileId, SourceMap};
 
-const FILES: [(&str, &str); 9] = [
+static FILES: [(&str, &str); 9] = [
     ("arithmetic.rules", include_str!("../../rules/arithmetic.rules")),
     ("powers.rules", include_str!("../../rules/powers.rules")),
     ("explog.rules", include_str!("../../rules/explog.rules")),

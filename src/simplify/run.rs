@@ -8,7 +8,7 @@ use super::matching::RuleBook;
 use super::powers::lower_powers;
 use super::rules::{Math, UserRules};
 use super::saturate::{Bounds, saturate};
-use super::sums::{Variant, cost, rewrite};
+use super::sums::{Variant, rank, rewrite};
 use super::view::{Heads, only};
 use crate::graph::{Graph, NodeId, Op};
 
@@ -112,15 +112,15 @@ pub fn simplify_until(
         let heads = if options.rules.is_some() { Heads::MAX } else { heads };
         let rules = RuleBook::new(applicable(heads).into_iter().chain(own), options.math);
         let saturated = saturate(graph, outputs, ranges, &rules, bounds);
-        if cost(&saturated.0, &saturated.1) < cost(graph, outputs) {
+        if rank(&saturated.0, &saturated.1) < rank(graph, outputs) {
             starts.push(saturated);
         }
     }
-    let mut least = cost(&best.0, &best.1);
+    let mut least = rank(&best.0, &best.1);
     let mut keep_cheaper = |candidate: (Graph, Vec<NodeId>)| {
-        let cost = cost(&candidate.0, &candidate.1);
-        if cost < least {
-            (best, least) = (candidate, cost);
+        let rank = rank(&candidate.0, &candidate.1);
+        if rank < least {
+            (best, least) = (candidate, rank);
         }
     };
     for (graph, outputs) in &starts {
@@ -179,6 +179,7 @@ fn variants(effort: u8, n_operations: usize) -> Vec<Variant> {
 mod tests {
     use super::*;
     use crate::ops::scalar::ScalarOp;
+    use crate::simplify::sums::cost;
     use crate::sparsity::Pattern;
     use crate::syntax::formula::{FormulaOp, parse_pattern};
 

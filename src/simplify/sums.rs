@@ -10,14 +10,23 @@ use super::factor::{Search, factor};
 use super::products::share_products;
 use crate::graph::visit::reachable;
 use crate::graph::{Graph, NodeId, Op};
+use crate::ops::scalar::ScalarOp;
 
-/// Cost of all elementwise operations that the outputs need, weighted by the table.
+/// Cost of all elementwise operations that the outputs need, weighted by the table; signs are free.
 pub fn cost(graph: &Graph, outputs: &[NodeId]) -> u64 {
-    let of = |id: NodeId| match graph.op(id) {
-        Op::Scalar(op) => u64::from(op.row().cost) * graph.nnz(id) as u64,
-        _ => 0,
-    };
-    reachable(graph, outputs).into_iter().map(of).sum()
+    rank(graph, outputs).0
+}
+
+/// The cost, then the number of signs: the order in which forms are preferred.
+pub fn rank(graph: &Graph, outputs: &[NodeId]) -> (u64, u64) {
+    reachable(graph, outputs).into_iter().fold((0, 0), |(cost, signs), id| {
+        let n = graph.nnz(id) as u64;
+        match graph.op(id) {
+            Op::Scalar(ScalarOp::Neg) => (cost, signs + n),
+            Op::Scalar(op) => (cost + u64::from(op.row().cost) * n, signs),
+            _ => (cost, signs),
+        }
+    })
 }
 
 /// One way to simplify.
