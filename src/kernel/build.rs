@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::concat;
 use super::emit::{At, Emitter, MOST_VALUES};
@@ -19,7 +19,7 @@ use crate::graph::{Body, External, Func, Graph, NodeId, Op, visit};
 /// Calls of functions with at most so many nodes are emitted in place.
 const INLINE_CALL: usize = 200;
 
-/// Loop bodies with more nodes become kernels of their own.
+/// Loop bodies with more nodes become kernels of their own, unless they stand in one place only.
 const INLINE_BODY: usize = 1_000;
 
 /// The kernel of a function.
@@ -36,13 +36,34 @@ const INLINE_BODY: usize = 1_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn build(func: &Arc<Func>) -> Kernel {
-    Builder::default().function(func)
+    let kernels = Kernels { single: single_functions(func), ..Kernels::default() };
+    Builder { kernels, ..Builder::default() }.function(func)
 }
 
 /// Kernels made so far, by function.
 #[derive(Default)]
 pub struct Kernels {
     made: FxHashMap<Arc<Func>, Arc<Kernel>>,
+    /// Functions that stand in one place only.
+    single: FxHashSet<Arc<Func>>,
+}
+
+/// The functions inside another one that are called, or are the body of a loop, in one place, and
+/// so are those around it.
+fn single_functions(root: &Arc<Func>) -> FxHashSet<Arc<Func>> {
+    let functions = visit::callees_first(root);
+    let mut n_places: FxHashMap<&Arc<Func>, usize> = FxHashMap::default();
+    n_places.insert(root, 1);
+    for func in functions.iter().rev() {
+        let Some((graph, outputs)) = func.graph() else { continue };
+        let around = n_places.get(func).copied().unwrap_or(0);
+        for id in visit::reachable(graph, outputs) {
+            for callee in graph.callees(id) {
+                *n_places.entry(callee).or_default() += around;
+            }
+        }
+    }
+    n_places.into_iter().filter(|&(_, n)| n == 1).map(|(func, _)| func.clone()).collect()
 }
 
 /// Builds one kernel; those of called functions are made on the way and shared.
@@ -259,7 +280,8 @@ impl Builder {
         inputs: &[Place],
         targets: &[Option<View>],
     ) -> Vec<Place> {
-        if func.size() <= INLINE_BODY || func.graph().is_none() {
+        let is_single = self.kernels.single.contains(func);
+        if is_single || func.size() <= INLINE_BODY || func.graph().is_none() {
             return self.inline(func, inputs, targets);
         }
         self.outlined(func, inputs, targets)

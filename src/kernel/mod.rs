@@ -1,11 +1,13 @@
 //! Kernels: the form of a function that engines read, and how a graph becomes one.
 
+pub mod allocate;
 mod build;
 pub mod calls;
 mod concat;
 pub mod count;
 mod emit;
 pub mod ir;
+pub mod lanes;
 mod loops;
 mod nodes;
 mod place;
@@ -13,6 +15,7 @@ mod polls;
 pub mod print;
 mod range;
 mod reduce;
+pub mod schedule;
 pub mod verify;
 
 pub use build::build;

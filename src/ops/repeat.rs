@@ -26,7 +26,7 @@ const MOST_STACKED: u64 = 1 << 26;
 
 impl Rules for Repeat {
     fn tangent(&self, cx: &mut Tangents, id: NodeId) -> Result<(), MissingDerivative> {
-        let Some(Summing { spec, args, results, counts }) = summing_tangents(cx, id)? else {
+        let Some(Summing { spec, args, results }) = summing_tangents(cx, id)? else {
             return Ok(());
         };
         let s = spec.n_states;
@@ -129,15 +129,7 @@ impl Rules for Repeat {
         let values = cx.graph.repeat(spec, &new_args);
         let mut tangents = Vec::with_capacity(place.len());
         for of in &place {
-            let mut direction = Vec::with_capacity(results.len());
-            for (&r, count) in results.iter().zip(&counts) {
-                let tangent = of[r].map(|k| values[k]);
-                direction.push(match (tangent, count) {
-                    (Some(tangent), Some(count)) => Some(cx.graph.div(tangent, values[*count])),
-                    (tangent, _) => tangent,
-                });
-            }
-            tangents.push(direction);
+            tangents.push(results.iter().map(|&r| of[r].map(|k| values[k])).collect());
         }
         cx.set_results(id, tangents);
         Ok(())
@@ -147,7 +139,7 @@ impl Rules for Repeat {
         let Some(original) = cx.graph.loop_spec(id).cloned() else { return Ok(()) };
         let n_results = original.n_states + original.results.len();
         let cotangents = cx.results(id, n_results);
-        let Some(Summing { spec, args, results, counts }) = surrogate::summing(cx.graph, id) else {
+        let Some(Summing { spec, args, results }) = surrogate::summing(cx.graph, id) else {
             return Err(MissingDerivative { function: original.body.name.clone() });
         };
         let s = spec.n_states;
@@ -165,10 +157,7 @@ impl Rules for Repeat {
             .map(|direction| {
                 let mut of = vec![None; n_all];
                 for (k, &c) in direction.iter().enumerate() {
-                    of[results[k]] = match (c, counts[k]) {
-                        (Some(c), Some(count)) => Some(cx.graph.div(c, states[count])),
-                        (c, _) => c,
-                    };
+                    of[results[k]] = c;
                 }
                 of
             })

@@ -44,16 +44,14 @@ pub fn product_of_others(graph: &mut Graph, x: NodeId) -> NodeId {
 }
 
 /// A loop with the same derivatives that only sums. A product becomes a state. An extreme becomes
-/// three: the extreme so far, how many values attain it, and their sum, of which each value has
-/// an equal share; the derivative of the extreme is that of the sum over the number. (To compare
-/// each value with an extreme found elsewhere would not do: the two may be rounded differently.)
+/// three: the extreme so far, how many values attain it, and their mean, of which each value has
+/// an equal share. The mean is kept from value to value, so that the shares add up to 1 even where
+/// forward and reverse mode round values differently and do not agree on what attains the extreme.
 pub struct Summing {
     pub spec: LoopSpec,
     pub args: Vec<NodeId>,
     /// For each result of the original (final states first), the result here.
     pub results: Vec<usize>,
-    /// For each result of the original the state by whose final value derivatives are divided.
-    pub counts: Vec<Option<usize>>,
 }
 
 /// Makes the loop node `id` summing.
@@ -72,8 +70,7 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
         })
         .collect();
     if folded.is_empty() {
-        let (results, counts) = ((0..n_all).collect(), vec![None; n_all]);
-        return Some(Summing { spec: (*spec).clone(), args, results, counts });
+        return Some(Summing { spec: (*spec).clone(), args, results: (0..n_all).collect() });
     }
     let (source, roots) = spec.body.graph()?;
 
@@ -83,7 +80,7 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     let mut ports: Vec<Port> = spec.body.inputs[..spec.n_states].to_vec();
     for &(r, reduction) in &folded {
         let names: &[&str] =
-            if is_product(reduction) { &["product"] } else { &["extreme", "count", "sum"] };
+            if is_product(reduction) { &["product"] } else { &["extreme", "count", "mean"] };
         ports.extend(names.iter().map(|name| Port::new(*name, spec.patterns[r].clone())));
     }
     let n_states = ports.len();
@@ -95,7 +92,6 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     let mut new_args = args[..spec.n_states].to_vec();
     let mut outputs: Vec<NodeId> = values[..spec.n_states].to_vec();
     let mut results: Vec<usize> = (0..n_all).collect();
-    let mut counts = vec![None; n_all];
     for &(r, reduction) in &folded {
         let at = outputs.len();
         let (value, pattern) = (values[spec.n_states + r], &spec.patterns[r]);
@@ -105,7 +101,6 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
             vec![body.mul(all[at], value)]
         } else {
             results[spec.n_states + r] = at + 2;
-            counts[spec.n_states + r] = Some(at + 1);
             let nothing = graph.zero(pattern.n_rows(), pattern.n_cols());
             new_args.extend([nothing, nothing]);
             shared_extreme(&mut body, reduction, &all[at..at + 3], value)
@@ -126,29 +121,33 @@ pub fn summing(graph: &mut Graph, id: NodeId) -> Option<Summing> {
     let body = Func::freeze(spec.body.name.clone(), &body, ports, named);
     let (args, range) = (spec.args.clone(), spec.range.clone());
     let spec = LoopSpec { body, n: spec.n, n_states, args, results: modes, patterns, range };
-    Some(Summing { spec, args: new_args, results, counts })
+    Some(Summing { spec, args: new_args, results })
 }
 
-/// The extreme so far, the number of values that attain it and their sum, after one more value.
+/// The extreme so far, the number of values that attain it and their mean, after one more value.
 fn shared_extreme(
     body: &mut Graph,
     reduction: Reduction,
     before: &[NodeId],
     value: NodeId,
 ) -> Vec<NodeId> {
-    let &[extreme, count, sum] = before else { return Vec::new() };
+    let &[extreme, count, mean] = before else { return Vec::new() };
     let (n_rows, n_cols) = body.shape(value);
     let (zero, one) = (body.zero(n_rows, n_cols), body.constant(1.0));
     let fixed = body.unary(ScalarOp::StopGradient, value);
     let beats = if reduction == Reduction::Max { ScalarOp::Gt } else { ScalarOp::Lt };
     let beats = body.binary(beats, fixed, extreme);
     let ties = body.binary(ScalarOp::Eq, fixed, extreme);
+    // A value that does not tie is left out before it is divided: its derivative may be infinite.
+    let apart = body.sub(value, mean);
+    let apart = body.scalar(ScalarOp::Select, &[ties, apart, zero]);
+    let longer = body.add(count, one);
+    let step = body.div(apart, longer);
+    let moved = body.add(mean, step);
+    let mean = body.scalar(ScalarOp::Select, &[beats, value, moved]);
     let more = body.add(count, ties);
     let count = body.scalar(ScalarOp::Select, &[beats, one, more]);
-    let tied = body.scalar(ScalarOp::Select, &[ties, value, zero]);
-    let longer = body.add(sum, tied);
-    let sum = body.scalar(ScalarOp::Select, &[beats, value, longer]);
-    vec![body.binary(reduction.op(), extreme, fixed), count, sum]
+    vec![body.binary(reduction.op(), extreme, fixed), count, mean]
 }
 
 /// The final states of a loop, then its states before each iteration, stacked as columns.

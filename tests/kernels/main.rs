@@ -3,29 +3,34 @@
 mod builder;
 mod forms;
 mod large;
-mod pairs;
 mod random;
 mod regions;
 mod scalars;
+mod vectors;
 
 use std::sync::Arc;
 
 use nablac::backend::abi::{Engine, EvalError, Memory};
 use nablac::backend::interp::Interp;
-use nablac::backend::jit::{Jit, JitOptions};
+use nablac::backend::jit::{Jit, JitOptions, Vectors};
 use nablac::kernel::ir::Kernel;
 
 /// Results of one evaluation.
 type Outcome = Result<Vec<Vec<f64>>, EvalError>;
 
-/// Interpreter and compiled code, with functions of several lengths.
+/// Interpreter and compiled code, with functions of several lengths and loops in vectors.
 fn engines(kernel: &Arc<Kernel>) -> Vec<(String, Box<dyn Engine>)> {
     let mut engines: Vec<(String, Box<dyn Engine>)> =
         vec![("interp".to_owned(), Box::new(Interp::new(kernel)))];
-    for (optimize, piece_len) in [(true, 1000), (false, 1000), (true, 3), (false, 7)] {
-        let options = JitOptions { optimize, piece_len, ..JitOptions::default() };
+    for (optimize, piece_len, vectors) in [
+        (true, 1000, Vectors::Narrow),
+        (false, 1000, Vectors::Worthwhile),
+        (true, 3, Vectors::Narrow),
+        (false, 7, Vectors::All),
+    ] {
+        let options = JitOptions { optimize, piece_len, vectors, ..JitOptions::default() };
         let jit = Jit::new(kernel, &options).expect("compiles");
-        engines.push((format!("jit {optimize} {piece_len}"), Box::new(jit)));
+        engines.push((format!("{options:?}"), Box::new(jit)));
     }
     engines
 }

@@ -12,7 +12,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
 use super::translate::{Cache, signature, translate};
-use super::{JitOptions, Unit};
+use super::{JitOptions, Unit, vector};
 use crate::backend::abi::{Context, EngineError};
 
 /// Type of all compiled functions: arguments, results, work memory, scratch memory, context.
@@ -77,6 +77,10 @@ pub(super) fn clif(units: &[Unit], options: &JitOptions) -> Result<String, Engin
     let mut cache = Cache::default();
     let mut text = String::new();
     for (unit, function) in functions(units) {
+        if unit.plan.wide[function].is_some() {
+            let _ = writeln!(text, "; {} {function}: a loop in vectors\n", unit.kernel.name);
+            continue;
+        }
         let mut func = Function::new();
         build(&mut func, unit, function, &mut cache, &*isa)?;
         let _ = writeln!(text, "; {} {function}\n{}", unit.kernel.name, func.display());
@@ -91,6 +95,11 @@ pub(super) fn asm(units: &[Unit], options: &JitOptions) -> Result<String, Engine
     let mut context = cranelift_codegen::Context::new();
     let mut text = String::new();
     for (unit, function) in functions(units) {
+        if let Some(wide) = &unit.plan.wide[function] {
+            let code = vector::asm(&vector::compile(wide, unit, unit.plan.frame)?);
+            let _ = writeln!(text, "; {} {function}: a loop in vectors\n{code}", unit.kernel.name);
+            continue;
+        }
         context.clear();
         context.set_disasm(true);
         build(&mut context.func, unit, function, &mut cache, &*isa)?;
@@ -190,6 +199,10 @@ fn compile_one(
     cache: &mut Cache,
     isa: &dyn TargetIsa,
 ) -> Result<Compiled, EngineError> {
+    if let Some(wide) = &unit.plan.wide[function] {
+        let bytes = vector::compile(wide, unit, unit.plan.frame)?;
+        return Ok(Compiled { bytes, relocations: Vec::new() });
+    }
     context.clear();
     build(&mut context.func, unit, function, cache, isa)?;
     let outcome = context.compile(isa, &mut ControlPlane::default());

@@ -1,15 +1,32 @@
-//! Two iterations of a loop at once: the values of both are the lanes of a vector.
+//! Two iterations of a loop at once: the values of both are the lanes of a vector. An odd number of
+//! iterations ends with a pair that repeats an iteration.
 
 use cranelift_codegen::ir::types::{F64, F64X2};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 use rustc_hash::FxHashMap;
 
 use super::address::Link;
-use super::pairs::stride;
 use super::plan::NO_HOME;
 use super::translate::{Cached, Cell, FLAGS, Place, Translator};
-use crate::kernel::ir::{AddrId, Inst, LoopId, Val};
+use crate::kernel::ir::{AddrId, Inst, Kernel, LoopId, Trip, Val};
+use crate::kernel::lanes::{Body, stride};
 use crate::ops::scalar::{self, Eval, Jit, ScalarOp};
+
+/// Whether vectors of two have the operation, or lanes are computed by calls.
+pub(super) fn has_pairs(op: ScalarOp) -> bool {
+    use scalar::Inst::{Abs, Add, Div, Identity, Mul, Neg, Sqrt, Sub};
+    matches!(
+        op.row().jit,
+        Jit::Call | Jit::Inst(Abs | Add | Div | Identity | Mul | Neg | Sqrt | Sub)
+    )
+}
+
+/// Whether what a loop saves in arithmetic exceeds what it takes to fill and empty lanes.
+pub(super) fn is_worth_it(kernel: &Kernel, id: LoopId, body: &Body) -> bool {
+    matches!(kernel.loops[id as usize].trip, Trip::Const(2..))
+        && body.repeatable
+        && body.n_insts >= 2 * body.n_moved() + 4 * body.n_calls
+}
 
 /// What is known inside the body of a loop in pairs.
 pub(super) struct Lanes {

@@ -10,10 +10,10 @@ mod compile;
 mod lanes;
 mod lower;
 mod memory;
-mod pairs;
 mod plan;
 mod runtime;
 mod translate;
+mod vector;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicPtr;
@@ -64,12 +64,25 @@ pub struct JitOptions {
     pub piece_len: usize,
     /// Most threads that compile.
     pub threads: usize,
+    /// Which loops run several iterations at a time, in vectors.
+    pub vectors: Vectors,
+}
+
+/// Which loops run in vectors, as far as their iterations see nothing of one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vectors {
+    /// None in vectors wider than two, which every machine has.
+    Narrow,
+    /// Those that gain by it.
+    Worthwhile,
+    /// All that can.
+    All,
 }
 
 impl Default for JitOptions {
     fn default() -> JitOptions {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        JitOptions { optimize: false, piece_len: 1000, threads }
+        JitOptions { optimize: false, piece_len: 1000, threads, vectors: Vectors::Worthwhile }
     }
 }
 
@@ -141,7 +154,8 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::with_capacity(calls.kernels.len());
     let mut n_functions = 0;
     for (index, kernel) in calls.kernels.iter().enumerate() {
-        let plan = Plan::new(kernel, options.piece_len);
+        let chains = Chains::new(kernel);
+        let plan = Plan::new(kernel, &chains, options);
         let mut inner_scratch = 0;
         let callees = kernel.calls.iter().map(|call| match &call.callee {
             Callee::Kernel(callee) => {
@@ -159,7 +173,7 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
         units.push(Unit {
             kernel: kernel.clone(),
             index: index as u32,
-            chains: Chains::new(kernel),
+            chains,
             first_function,
             callees,
             scratch_len: plan.scratch_len + inner_scratch,

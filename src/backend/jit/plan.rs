@@ -7,8 +7,13 @@
 //! and loop counters used in another function than the one that defines them are kept in scratch
 //! memory, called their home.
 
-use super::pairs::paired_loops;
+use rustc_hash::FxHashMap;
+
+use super::address::Chains;
+use super::vector::{self, Wide};
+use super::{JitOptions, lanes};
 use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
+use crate::kernel::lanes::independent;
 
 /// The functions of one kernel; the last one is its entry.
 pub(super) struct Plan {
@@ -27,6 +32,10 @@ pub(super) struct Plan {
     pub pair_of: Vec<Option<LoopId>>,
     /// For each value whether it is one of a pair of iterations; its home is twice as long.
     pub is_pair: Vec<bool>,
+    /// For each function the loop in wide vectors that it is.
+    pub wide: Vec<Option<Wide>>,
+    /// Where in scratch memory the memory of such loops begins.
+    pub frame: usize,
 }
 
 pub(super) const NO_HOME: u32 = u32::MAX;
@@ -42,29 +51,55 @@ pub(super) enum Item {
 
 impl Plan {
     /// Cuts so that no function has much more than `limit` instructions.
-    pub fn new(kernel: &Kernel, limit: usize) -> Plan {
-        let functions = cut(kernel, limit.max(2));
+    pub fn new(kernel: &Kernel, chains: &Chains, options: &JitOptions) -> Plan {
+        let mut constants = vec![None; kernel.n_values as usize];
+        for inst in &kernel.insts {
+            if let Inst::Const { dst, value } = *inst {
+                constants[dst as usize] = Some(value);
+            }
+        }
+        let mut wide: FxHashMap<LoopId, Wide> = FxHashMap::default();
+        if vector::is_supported() {
+            for (id, body) in independent(kernel, |_| true) {
+                if vector::is_eligible(kernel, id, &body, options.vectors) {
+                    wide.insert(id, Wide::new(kernel, chains, id, &body, &constants));
+                }
+            }
+        }
+        let mut paired = vec![false; kernel.loops.len()];
+        for (id, body) in independent(kernel, lanes::has_pairs) {
+            let is_paired = !wide.contains_key(&id) && lanes::is_worth_it(kernel, id, &body);
+            paired[id as usize] = is_paired;
+        }
+        let frame_len = wide.values().map(Wide::frame_len).max().unwrap_or(0);
+        let functions = cut(kernel, options.piece_len.max(2), |id| wide.contains_key(&id));
+        let loop_of = |items: &Vec<Item>| match items.first() {
+            Some(&Item::Insts { begin, .. }) => match kernel.insts[begin as usize] {
+                Inst::Loop { id } => wide.remove(&id),
+                _ => None,
+            },
+            _ => None,
+        };
         let mut plan = Plan {
-            paired: paired_loops(kernel),
+            wide: functions.iter().map(loop_of).collect(),
+            frame: 0,
+            paired,
             pair_of: vec![None; functions.len()],
             is_pair: vec![false; kernel.n_values as usize],
             functions,
             value_home: vec![NO_HOME; kernel.n_values as usize],
             counter_home: vec![NO_HOME; kernel.loops.len()],
-            constants: vec![None; kernel.n_values as usize],
+            constants,
             scratch_len: 0,
         };
         let pointers = kernel.calls.iter().map(|call| call.args.len() + call.res.len());
         plan.scratch_len = pointers.max().unwrap_or(0);
-        for inst in &kernel.insts {
-            if let Inst::Const { dst, value } = *inst {
-                plan.constants[dst as usize] = Some(value);
-            }
-        }
         plan.mark_pairs(kernel);
         if plan.functions.len() > 1 {
             plan.place_homes(kernel);
         }
+        plan.frame = plan.scratch_len;
+        plan.scratch_len += frame_len;
         plan
     }
 
@@ -200,8 +235,11 @@ fn uses(kernel: &Kernel, inst: u32, mut each: impl FnMut(Use)) {
             info.carried.iter().for_each(|carried| each(Use::Value(carried.init)));
         }
         Inst::EndLoop { id } => {
-            let carried = &kernel.loops[id as usize].carried;
-            carried.iter().for_each(|carried| each(Use::Value(carried.next)));
+            let info = &kernel.loops[id as usize];
+            info.carried.iter().for_each(|carried| each(Use::Value(carried.next)));
+            if info.poll != 0 {
+                affine(&info.first, &mut each);
+            }
         }
         Inst::If { cond, .. } => each(Use::Value(cond)),
         Inst::Else { id } => {
@@ -270,14 +308,28 @@ fn append(items: &mut Vec<Item>, item: Item) {
     }
 }
 
-/// Divides the instructions among functions.
-fn cut(kernel: &Kernel, limit: usize) -> Vec<Vec<Item>> {
+/// Divides the instructions among functions; some loops are a function each.
+fn cut(kernel: &Kernel, limit: usize, is_whole: impl Fn(LoopId) -> bool) -> Vec<Vec<Item>> {
     let mut functions = Vec::new();
     let mut regions = vec![Region::default()];
+    // Where the loop that is being passed over begins.
+    let mut whole = None;
     for (pc, inst) in kernel.insts.iter().enumerate() {
         let pc = pc as u32;
         let single = Item::Insts { begin: pc, end: pc + 1 };
+        if let Some(begin) = whole {
+            if let Inst::EndLoop { .. } = inst {
+                let piece = Item::Piece(functions.len() as u32);
+                functions.push(vec![Item::Insts { begin, end: pc + 1 }]);
+                if let Some(region) = regions.last_mut() {
+                    region.push(vec![piece], PIECE_WEIGHT, limit.max(2 * PIECE_WEIGHT));
+                }
+                whole = None;
+            }
+            continue;
+        }
         match inst {
+            Inst::Loop { id } if is_whole(*id) => whole = Some(pc),
             Inst::Loop { .. } | Inst::If { .. } | Inst::IfWanted { .. } => {
                 regions.push(Region { done: vec![single], ..Region::default() });
             }

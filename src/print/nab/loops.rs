@@ -4,7 +4,7 @@ use super::body::{Block, Inside};
 use super::packed::{accumulated, called, packed, packed_together, select, unpacked};
 use super::value::{Value, matrix, number, progression};
 use super::{NoSpelling, Program, no_spelling};
-use crate::graph::{ArgMode, Bound, LoopSpec, NodeId, Origin, ResultMode, Window};
+use crate::graph::{ArgMode, Bound, LoopSpec, NodeId, Origin, Reduction, ResultMode, Window};
 use crate::ops::scalar::precedence;
 use crate::sparsity::{IndexMap, Pattern};
 use crate::syntax::is_name;
@@ -50,7 +50,9 @@ impl Block<'_, '_> {
             && !used(0);
         let is_fold = spec.n_states == 1 && spec.results.is_empty();
         let opening = match &spec.results[..] {
-            [ResultMode::Reduce(reduction)] if spec.n_states == 0 => {
+            [ResultMode::Reduce(reduction)]
+                if spec.n_states == 0 && spec.patterns[0] == spec.body.outputs[0].pattern =>
+            {
                 Some((reduction.name(), "(", ")"))
             }
             [ResultMode::Window(_)] if spec.n_states == 0 && stacked(0) => {
@@ -79,18 +81,14 @@ impl Block<'_, '_> {
             let given = inputs.clone();
             let mut block = Block::new(&spec.body, body, outputs, given, inside, self.depth);
             let value = match block.value(program, outputs[0]) {
-                Ok(_) => block.plain(outputs[0])?,
+                Ok(value) => value,
                 // What needs names has them in a function.
                 Err(_) => called(&program.function(&spec.body)?, &spec.body, &inputs),
             };
             let otherwise = match spec.results.first() {
-                Some(ResultMode::Reduce(r)) => matrix(
-                    &Pattern::dense(
-                        spec.body.outputs[0].pattern.n_rows(),
-                        spec.body.outputs[0].pattern.n_cols(),
-                    ),
-                    &|_| r.identity(),
-                )?,
+                Some(ResultMode::Reduce(r)) => {
+                    matrix(&spec.body.outputs[0].pattern, &|_| r.identity())?
+                }
                 _ => matrix(&zero_like(&spec.body.outputs[0].pattern), &|_| 0.0)?,
             };
             let (range, value) = running.around(value, &otherwise);
@@ -99,14 +97,14 @@ impl Block<'_, '_> {
                 "{name}{open}{value} for {counter} in {range}{close}"
             ))));
         };
-        let start = self.plain(self.graph.arg(id, 0))?.at_least(precedence::OR);
+        let start = self.plain(program, self.graph.arg(id, 0))?.0.at_least(precedence::OR);
         let word = if is_scan { "scan" } else { "fold" };
         let mut lines = Vec::new();
         let depth = self.depth + 1;
         let inside = Inside::Lines(&mut lines);
         let mut block = Block::new(&spec.body, body, outputs, inputs, inside, depth);
         block.value(program, outputs[0])?;
-        let next = block.plain(outputs[0])?;
+        let next = block.plain(program, outputs[0])?.0;
         let (range, next) = running.around(next, &Value::atom(state.clone()));
         let head = format!("{word} {state} = {start} for {counter} in {range} {{");
         Ok(Some(folded(&head, &lines, next.text, self.depth)))
@@ -150,7 +148,7 @@ impl Block<'_, '_> {
             starts.push((self.exact(program, self.graph.arg(id, k))?, pattern));
             offset += size;
         }
-        arguments.extend(seen);
+        arguments.extend(seen.iter().cloned());
         let call = called(&function, &spec.body, &arguments);
         let zeros = |n: usize| match n {
             1 => "0".to_owned(),
@@ -206,23 +204,13 @@ impl Block<'_, '_> {
             let pattern = &spec.patterns[r];
             let mut value = match mode {
                 ResultMode::Reduce(reduction) => {
-                    let (column, identity) = (&all.text, number(reduction.identity()));
-                    let (start, len, _) = rows;
-                    let k = program.fresh("k");
-                    let part = match (total, len) {
-                        (1, _) => format!("{column}[{k}]"),
-                        (_, 1) => format!("{column}[{start}, {k}]"),
-                        _ => format!("{column}[{start}..{}, {k}]", start + len),
-                    };
-                    let otherwise = match len {
-                        1 => identity,
-                        _ => matrix(&Pattern::dense(len, 1), &|_| reduction.identity())?,
-                    };
-                    let running = running.renamed(&counter, &k);
-                    let (range, part) = running.around(Value::atom(part), &otherwise);
-                    let part = part.at_least(precedence::OR);
-                    let text = format!("{}({part} for {k} in {range})", reduction.name());
-                    unpacked(program, &Value::atom(text), len, 0, pattern)?
+                    let running = self.running(program, spec, &seen, &counter, true);
+                    let how = (s, &running, &*counter);
+                    let column = reduced(program, *reduction, &all, rows, how)?;
+                    match *pattern == Pattern::dense(rows.1, 1) {
+                        true => column,
+                        false => unpacked(program, &column, rows.1, 0, pattern)?,
+                    }
                 }
                 ResultMode::Window(window) => placed(program, &all, window, rows, spec.n, pattern)?,
             };
@@ -438,6 +426,42 @@ fn folded(head: &str, lines: &[String], next: String, depth: usize) -> Value {
         }
     };
     Value { text, precedence: 0 }
+}
+
+/// What is reduced of `rows` (first, number, of how many) of the columns of `all`, of a loop with
+/// so many states, whose iterations run with that counter.
+fn reduced(
+    program: &mut Program,
+    reduction: Reduction,
+    all: &Value,
+    (start, len, total): (usize, usize, usize),
+    (n_states, running, counter): (usize, &Running, &str),
+) -> Result<Value, NoSpelling> {
+    let (column, k) = (&all.text, program.fresh("k"));
+    let part = Value::atom(match (total, len) {
+        (1, _) => format!("{column}[{k}]"),
+        (_, 1) => format!("{column}[{start}, {k}]"),
+        _ => format!("{column}[{start}..{}, {k}]", start + len),
+    });
+    let identity = matrix(&Pattern::dense(len, 1), &|_| reduction.identity())?;
+    let running = running.renamed(counter, &k);
+    if n_states == 0 {
+        let (range, part) = running.around(part, &identity);
+        let part = part.at_least(precedence::OR);
+        return Ok(Value::atom(format!("{}({part} for {k} in {range})", reduction.name())));
+    }
+    // Beside states one iteration is added after the other.
+    let so_far = program.fresh("s");
+    let next = match reduction {
+        Reduction::Sum => format!("{so_far} + {}", part.text),
+        Reduction::Prod if len == 1 => format!("{so_far} * {}", part.text),
+        Reduction::Prod => format!("{so_far} .* {}", part.text),
+        Reduction::Max | Reduction::Min => format!("{}({so_far}, {})", reduction.name(), part.text),
+    };
+    let next = Value { text: next, precedence: precedence::SUM };
+    let (range, next) = running.around(next, &Value::atom(so_far.clone()));
+    let head = format!("fold {so_far} = {} for {k} in {range} {{", identity.text);
+    Ok(folded(&head, &[], next.text, 0))
 }
 
 /// A result with that pattern, put into windows: in every iteration, `rows` (first, number, of

@@ -21,9 +21,12 @@
 //! come from data, are left out and named in a comment.
 
 mod body;
+mod calls;
 mod check;
+mod elementwise;
 mod loops;
 mod packed;
+mod rearranged;
 mod value;
 
 use std::fmt::Write;
@@ -74,8 +77,15 @@ fn no_spelling<T>(what: impl Into<String>) -> Result<T, NoSpelling> {
 /// # Errors
 /// Something in it has no spelling.
 pub fn nab(function: &Function) -> Result<String, NoSpelling> {
+    // Where the language does not store zeros as the function does, all of them are written.
+    attempt(function, false).or_else(|why| attempt(function, true).map_err(|_| why))
+}
+
+/// The program, read again. Whether all values are written in their own patterns is said by
+/// `is_exact`.
+fn attempt(function: &Function, is_exact: bool) -> Result<String, NoSpelling> {
     let func = function.func();
-    let mut program = Program::new(func);
+    let mut program = Program::new(func, is_exact);
     let text = program.write(function)?;
     let back = match Model::parse(&format!("{}.nab", func.name), &text).lower() {
         Ok(lowered) => lowered.function(),
@@ -139,6 +149,10 @@ struct Program {
     without_default: Vec<String>,
     /// Functions that give all results as one column.
     packed_functions: FxHashMap<Arc<Func>, Arc<str>>,
+    /// Functions that give a value of a pattern back.
+    stores: FxHashMap<Pattern, String>,
+    /// Whether no value is written in another pattern than its own.
+    is_exact: bool,
     /// Declarations of index arrays.
     index_text: String,
     index_names: FxHashMap<((usize, usize), Vec<u32>), String>,
@@ -147,7 +161,7 @@ struct Program {
 }
 
 impl Program {
-    fn new(main: &Arc<Func>) -> Program {
+    fn new(main: &Arc<Func>, is_exact: bool) -> Program {
         let mut names = FxHashSet::default();
         // Intermediate values get names that no input or output has anywhere.
         for func in visit::callees_first(main) {
@@ -164,6 +178,8 @@ impl Program {
             differs: Vec::new(),
             without_default: Vec::new(),
             packed_functions: FxHashMap::default(),
+            stores: FxHashMap::default(),
+            is_exact,
             index_text: String::new(),
             index_names: FxHashMap::default(),
             integers: FxHashMap::default(),

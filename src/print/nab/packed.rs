@@ -193,6 +193,24 @@ impl Program {
         Ok(name)
     }
 
+    /// A value with all nonzeros of a pattern, the zeros among them stored: the argument of a `fn`
+    /// that gives it back has the pattern of the parameter.
+    pub fn stored(&mut self, value: &Value, pattern: &Pattern) -> Result<Value, NoSpelling> {
+        let name = match self.stores.get(pattern) {
+            Some(name) => name.clone(),
+            None => {
+                let port = crate::graph::Port::new("v", pattern.clone());
+                let parameter = super::declaration(&port, false)?;
+                let name = self.fresh_function("stored");
+                let _ = writeln!(self.text, "fn {name}({parameter}) = v");
+                self.differs.push(format!("`{name}` keeps zeros among the nonzeros"));
+                self.stores.insert(pattern.clone(), name.clone());
+                name
+            }
+        };
+        Ok(Value::atom(format!("{name}({})", value.text)))
+    }
+
     /// The name of a `fn` that gives all results of a function as one column of their nonzeros.
     pub fn packed_function(&mut self, func: &Arc<Func>) -> Result<Arc<str>, NoSpelling> {
         if let Some(name) = self.packed_functions.get(func) {

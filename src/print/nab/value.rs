@@ -39,7 +39,7 @@ pub fn number(v: f64) -> Value {
     Value { text, precedence: if is_negative { precedence::NEGATION } else { precedence::ATOM } }
 }
 
-/// A constant matrix with the nonzeros `value(k)`.
+/// A constant matrix with the nonzeros `value(k)`; the language drops the zeros among them.
 pub fn matrix(pattern: &Pattern, value: &dyn Fn(usize) -> f64) -> Result<Value, NoSpelling> {
     let (n_rows, n_cols) = pattern.shape();
     let nnz = pattern.nnz();
@@ -50,6 +50,9 @@ pub fn matrix(pattern: &Pattern, value: &dyn Fn(usize) -> f64) -> Result<Value, 
         return Ok(number(if nnz == 0 { 0.0 } else { value(0) }));
     }
     let first = value(0);
+    if nnz > 8 && (0..nnz).all(|k| value(k) == 0.0) {
+        return Ok(Value::atom(format!("zeros({n_rows}, {n_cols})")));
+    }
     let is_uniform = (1..nnz).all(|k| value(k).to_bits() == first.to_bits());
     if is_uniform && (pattern.is_diagonal() || pattern.is_dense() && nnz > 8) {
         let of = match pattern.is_diagonal() {
@@ -58,11 +61,6 @@ pub fn matrix(pattern: &Pattern, value: &dyn Fn(usize) -> f64) -> Result<Value, 
         };
         return Ok(match first {
             1.0 => Value::atom(of),
-            // A literal 0 is a structural zero; these are stored.
-            0.0 => Value {
-                text: format!("(fold stored = 1 for once in 0..1 {{ stored - 1 }}) * {of}"),
-                precedence: precedence::PRODUCT,
-            },
             v => Value {
                 text: format!("{} * {of}", number(v).at_least(precedence::PRODUCT)),
                 precedence: precedence::PRODUCT,

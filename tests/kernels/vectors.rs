@@ -1,4 +1,4 @@
-//! Loops whose iterations run two at a time in machine code.
+//! Loops whose iterations run several at a time in machine code.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use nablac::ops::scalar::ScalarOp;
 use crate::builder::Builder;
 
 /// Arithmetic over windows, by stride, backwards, by table, of counters and of calls, for even and
-/// odd numbers of iterations; the second lane must not see the first one's.
+/// odd numbers of iterations; no lane may see another one.
 fn body(n: u64) -> Arc<Kernel> {
     let len = n as usize;
-    let mut b = Builder::new("pairs", &[3 * len, 4], &[2 * len, len]);
+    let mut b = Builder::new("lanes", &[3 * len, 4], &[2 * len, len]);
     let table: Arc<[u32]> = (0..len).map(|k| (k * 7 % len) as u32).collect();
     b.kernel.tables.push(table);
     let outside = b.load(Base::Arg(1), 2, &[]);
@@ -58,7 +58,7 @@ fn body(n: u64) -> Arc<Kernel> {
 
 #[test]
 fn lanes_have_the_bits_of_iterations() {
-    for n in [2, 3, 4, 7, 50, 51] {
+    for n in [2, 3, 4, 5, 6, 7, 50, 51] {
         let x: Vec<f64> = (0..3 * n).map(|k| 1.5 + (k as f64).sin()).collect();
         let results = crate::evaluate(&body(n), &[&x, &[0.25, -3.0, 1.75, 0.5]]).unwrap();
         assert!(results.iter().flatten().all(|v| v.is_finite()), "{results:?}");
@@ -85,4 +85,34 @@ fn iterations_that_see_one_another_stay_in_order() {
         b.end_loop(id, &[]);
         crate::evaluate(&b.finish(), &[&[0.75, 0.5]]).unwrap();
     }
+}
+
+/// Loops in loops: counters, values and windows of the outer ones inside, more values than
+/// registers, calls between them.
+#[test]
+fn inner_loops_see_what_is_around_them() {
+    let mut b = Builder::new("nest", &[30, 6], &[30]);
+    let (outer, _) = b.begin_loop(Trip::Const(3), false, &[]);
+    let around = b.load(Base::Arg(1), 0, &[(outer, 2)]);
+    let scaled = b.apply(ScalarOp::Exp, &[around]);
+    let (inner, _) = b.begin_loop(Trip::Const(10), true, &[]);
+    let mut values = vec![
+        b.load(Base::Arg(0), 0, &[(outer, 10), (inner, 1)]),
+        b.load(Base::Arg(0), 9, &[(outer, 10), (inner, -1)]),
+        b.load(Base::Arg(1), 1, &[(outer, 2)]),
+        b.counter(outer, 3.0, -0.5),
+        b.counter(inner, 0.0, -1.0),
+        scaled,
+    ];
+    for k in 0..40 {
+        let (x, y) = (values[k * 3 % values.len()], values[values.len() - 1]);
+        let op = [ScalarOp::Mul, ScalarOp::Sub, ScalarOp::Max, ScalarOp::Tanh][k % 4];
+        values.push(b.apply(op, &[x, y][..op.arity()]));
+    }
+    let sum = values.clone().into_iter().reduce(|x, y| b.apply(ScalarOp::Add, &[x, y])).unwrap();
+    b.store(Base::Res(0), 0, &[(outer, 10), (inner, 1)], sum);
+    b.end_loop(inner, &[]);
+    b.end_loop(outer, &[]);
+    let x: Vec<f64> = (0..30).map(|k| (f64::from(k) * 0.37).sin()).collect();
+    crate::evaluate(&b.finish(), &[&x, &[0.1, -0.2, 0.3, 0.4, -0.5, 0.6]]).unwrap();
 }

@@ -1,0 +1,114 @@
+//! Instructions to bytes, with constants behind the code.
+
+use std::fmt::Write;
+
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Encoder, Formatter, IcedError, Instruction, IntelFormatter,
+    MemoryOperand, Register,
+};
+
+use super::refused;
+use crate::backend::abi::EngineError;
+
+/// Writes the code of one function.
+pub(super) struct Assembler {
+    encoder: Encoder,
+    /// Bytes so far.
+    len: u64,
+    failure: Option<IcedError>,
+}
+
+/// Memory at a distance in bytes from where a register points.
+pub(super) fn at(base: Register, offset: i32) -> MemoryOperand {
+    MemoryOperand::with_base_displ(base, i64::from(offset))
+}
+
+impl Assembler {
+    pub fn new(capacity: usize) -> Result<Assembler, EngineError> {
+        let encoder = Encoder::try_with_capacity(64, capacity).map_err(refused)?;
+        Ok(Assembler { encoder, len: 0, failure: None })
+    }
+
+    /// Bytes written so far: the address of the next instruction.
+    pub fn here(&self) -> u64 {
+        self.len
+    }
+
+    /// Writes an instruction; the first one that is none is reported by [`Assembler::finish`].
+    pub fn put(&mut self, instruction: Result<Instruction, IcedError>) {
+        match instruction.and_then(|inst| self.encoder.encode(&inst, self.len)) {
+            Ok(len) => self.len += len as u64,
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+
+    /// A jump that [`Assembler::land`] directs.
+    pub fn jump(&mut self, code: Code) -> Jump {
+        // Far enough that the encoder takes the long form, which is all it has here.
+        self.put(Instruction::with_branch(code, self.len));
+        Jump { end: self.len }
+    }
+
+    /// Back to an address that is known.
+    pub fn jump_back(&mut self, code: Code, to: u64) {
+        self.put(Instruction::with_branch(code, to));
+    }
+
+    /// The code with the jumps directed, and the 32-byte constants that follow it at the next
+    /// multiple of 32; `pool` is the place of the address of the constants in an instruction.
+    pub fn finish(
+        mut self,
+        jumps: &[(Jump, u64)],
+        pool: Jump,
+        constants: &[[f64; 4]],
+    ) -> Result<Vec<u8>, EngineError> {
+        if let Some(error) = self.failure {
+            return Err(refused(error));
+        }
+        let mut bytes = self.encoder.take_buffer();
+        // Nothing runs into the constants.
+        bytes.resize(bytes.len().next_multiple_of(32), 0xcc);
+        let constants_at = bytes.len() as u64;
+        for (jump, to) in jumps.iter().copied().chain([(pool, constants_at)]) {
+            let distance = to as i64 - jump.end as i64;
+            let distance = i32::try_from(distance).map_err(refused)?;
+            let end = jump.end as usize;
+            bytes[end - 4..end].copy_from_slice(&distance.to_le_bytes());
+        }
+        let numbers = constants.iter().flatten();
+        bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        Ok(bytes)
+    }
+
+    /// Loads the address of the constants.
+    pub fn load_pool(&mut self, to: Register) -> Jump {
+        let target = MemoryOperand::with_base_displ(Register::RIP, self.len as i64);
+        self.put(Instruction::with2(Code::Lea_r64_m, to, target));
+        Jump { end: self.len }
+    }
+}
+
+/// The end of an instruction whose last four bytes are a distance from there.
+#[derive(Copy, Clone)]
+pub(super) struct Jump {
+    end: u64,
+}
+
+/// The instructions up to where constants begin.
+pub(super) fn listing(bytes: &[u8]) -> String {
+    let mut decoder = Decoder::new(64, bytes, DecoderOptions::NONE);
+    let mut formatter = IntelFormatter::new();
+    let mut text = String::new();
+    let mut line = String::new();
+    for instruction in &mut decoder {
+        if instruction.code() == Code::Int3 {
+            break;
+        }
+        line.clear();
+        formatter.format(&instruction, &mut line);
+        let _ = writeln!(text, "  {line}");
+    }
+    text
+}

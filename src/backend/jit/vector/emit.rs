@@ -1,0 +1,571 @@
+//! Machine code of a loop in vectors.
+//!
+//! A function of the type of all functions of `jit`. Its memory is part of the scratch memory,
+//! aligned to vectors: places of values, invariants, arguments and result of calls, then words:
+//! what the function was given, and pointers.
+
+use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
+
+use super::assembler::{Assembler, Jump, at};
+use super::body::{Action, Home, Invariant};
+use super::operation::{Builtin, Source, TEMPORARY};
+use super::pointers::{Pointer, Spread};
+use super::{LANES, Wide, refused, runtime};
+use crate::backend::abi::{EngineError, Status};
+use crate::backend::jit::Unit;
+use crate::backend::jit::address::Link;
+use crate::kernel::allocate::{Operand, Step, Value};
+use crate::kernel::ir::{AddrId, Base, Trip};
+use crate::ops::scalar::{Eval, Jit, ScalarOp};
+
+/// What the function is given, in the order of its parameters.
+const ARG: u32 = 0;
+const RES: u32 = 1;
+const WORK: u32 = 2;
+const SCRATCH: u32 = 3;
+const CONTEXT: u32 = 4;
+const PARAMETERS: [Register; 5] =
+    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8];
+
+/// Registers that a call keeps.
+const KEPT: [Register; 6] =
+    [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+
+const FRAME: Register = Register::RBP;
+const COUNTER: Register = Register::R12;
+const END: Register = Register::R13;
+const POOL: Register = Register::R15;
+/// For pointers that are used often; the first ones where functions are called.
+const POINTERS: [Register; 10] = [
+    Register::RBX,
+    Register::R14,
+    Register::RDI,
+    Register::RSI,
+    Register::RDX,
+    Register::RCX,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::R11,
+];
+const KEPT_POINTERS: usize = 2;
+
+/// Bytes of a vector.
+const VECTOR: u32 = 8 * LANES as u32;
+/// Vectors of arguments and the result of a call.
+const AREA: u32 = 4;
+
+/// Numbers of scratch memory for a loop, whatever the alignment.
+pub(super) fn frame_len(wide: &Wide) -> usize {
+    let vectors = wide.allocated.n_slots + wide.code.invariants.len() as u32 + AREA;
+    vectors as usize * LANES + 5 + wide.pointers.n_words as usize + LANES - 1
+}
+
+/// The machine code of a loop. Its memory begins at number `frame` of the scratch memory.
+///
+/// # Errors
+/// The encoder refuses an instruction, which is a mistake here.
+pub(in crate::backend::jit) fn compile(
+    wide: &Wide,
+    unit: &Unit,
+    frame: usize,
+) -> Result<Vec<u8>, EngineError> {
+    let mut constants = Builtin::ALL.to_vec();
+    constants.extend(wide.code.constants.iter().map(|&constant| [constant; LANES]));
+    let mut emitter = Emitter {
+        asm: Assembler::new(8 * wide.allocated.steps.len() + 1024)?,
+        wide,
+        unit,
+        constants,
+        registers: vec![None; wide.pointers.all.len()],
+        jumps: Vec::new(),
+    };
+    let frame = i32::try_from(8 * frame).map_err(refused)?;
+    let pool = emitter.prologue(frame);
+    emitter.pin();
+    emitter.invariants();
+    let Trip::Const(n) = unit.kernel.loops[wide.id as usize].trip else {
+        return Err(refused("a loop of unknown length"));
+    };
+    emitter.iterate(n);
+    let Emitter { asm, constants, jumps, .. } = emitter;
+    asm.finish(&jumps, pool, &constants)
+}
+
+struct Emitter<'a> {
+    asm: Assembler,
+    wide: &'a Wide,
+    unit: &'a Unit,
+    constants: Vec<[f64; LANES]>,
+    /// For each pointer the register that holds it.
+    registers: Vec<Option<Register>>,
+    jumps: Vec<(Jump, u64)>,
+}
+
+impl Emitter<'_> {
+    fn prologue(&mut self, frame: i32) -> Jump {
+        for register in KEPT {
+            self.asm.put(Instruction::with1(Op::Push_r64, register));
+        }
+        // Six registers and the return address: calls want a multiple of 16.
+        self.add(Register::RSP, -8);
+        let begin = at(PARAMETERS[SCRATCH as usize], frame + VECTOR as i32 - 1);
+        self.asm.put(Instruction::with2(Op::Lea_r64_m, FRAME, begin));
+        self.asm.put(Instruction::with2(Op::And_rm64_imm8, FRAME, -(VECTOR as i32)));
+        for (k, parameter) in PARAMETERS.into_iter().enumerate() {
+            let word = self.word(k as u32);
+            self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, parameter));
+        }
+        self.asm.load_pool(POOL)
+    }
+
+    fn epilogue(&mut self) {
+        self.asm.put(Ok(Instruction::with(Op::VEX_Vzeroupper)));
+        self.add(Register::RSP, 8);
+        for register in KEPT.into_iter().rev() {
+            self.asm.put(Instruction::with1(Op::Pop_r64, register));
+        }
+        self.asm.put(Ok(Instruction::with(Op::Retnq)));
+    }
+
+    /// Gives registers to the pointers that are used most, and computes those that do not move.
+    fn pin(&mut self) {
+        let mut order: Vec<usize> = (0..self.wide.pointers.all.len()).collect();
+        order.retain(|&k| {
+            let pointer = &self.wide.pointers.all[k];
+            pointer.n_uses > 0 && pointer.spread != Spread::Apart
+        });
+        order.sort_by_key(|&k| std::cmp::Reverse(self.wide.pointers.all[k].n_uses));
+        let n = if self.wide.code.calls() { KEPT_POINTERS } else { POINTERS.len() };
+        for (&k, register) in order.iter().zip(POINTERS.into_iter().take(n)) {
+            self.registers[k] = Some(register);
+        }
+        self.pointers(|spread| spread == Spread::Same);
+    }
+
+    fn invariants(&mut self) {
+        let [t, _] = TEMPORARY;
+        let wide = self.wide;
+        for (k, &invariant) in wide.code.invariants.iter().enumerate() {
+            match invariant {
+                Invariant::Outer(val) => {
+                    let home = self.home(self.unit.plan.value_home[val as usize]);
+                    self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_m64, t, home));
+                }
+                Invariant::Load(addr) => {
+                    let from = self.lane(addr, 0);
+                    self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_m64, t, from));
+                }
+                Invariant::Counter(info) => {
+                    let of = self.unit.kernel.counters[info as usize].loop_id;
+                    let home = self.home(self.unit.plan.counter_home[of as usize]);
+                    let (code, low) = (Op::VEX_Vcvtsi2sd_xmm_xmm_rm64, Register::XMM14);
+                    self.asm.put(Instruction::with3(code, low, low, home));
+                    self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_xmm, t, low));
+                    self.scale(info, t);
+                }
+            }
+            let to = self.vector(wide.allocated.n_slots + k as u32);
+            self.asm.put(Instruction::with2(Op::VEX_Vmovupd_ymmm256_ymm, to, t));
+        }
+    }
+
+    /// The loop itself, and the function's end.
+    fn iterate(&mut self, n: u64) {
+        self.asm.put(Instruction::with2(Op::Mov_r64_imm64, COUNTER, 0u64));
+        self.asm.put(Instruction::with2(Op::Mov_r64_imm64, END, n));
+        let top = self.asm.here();
+        self.pointers(|spread| spread != Spread::Same);
+        let wide = self.wide;
+        for step in &wide.allocated.steps {
+            self.step(step);
+        }
+        let failure = self.poll();
+        self.add(COUNTER, LANES as i32);
+        self.asm.put(Instruction::with2(Op::Cmp_r64_rm64, COUNTER, END));
+        if n.is_multiple_of(LANES as u64) {
+            self.asm.jump_back(Op::Jb_rel32_64, top);
+        } else {
+            // The last vector begins where the last four iterations do.
+            let done = self.asm.jump(Op::Jae_rel32_64);
+            let last = at(END, -(LANES as i32));
+            self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RAX, last));
+            let code = Op::Cmp_r64_rm64;
+            self.asm.put(Instruction::with2(code, COUNTER, Register::RAX));
+            let code = Op::Cmova_r64_rm64;
+            self.asm.put(Instruction::with2(code, COUNTER, Register::RAX));
+            self.asm.jump_back(Op::Jmp_rel32_64, top);
+            self.jumps.push((done, self.asm.here()));
+        }
+        self.asm.put(Instruction::with2(Op::Mov_r32_imm32, Register::EAX, Status::Ok as i32));
+        let end = self.asm.here();
+        self.epilogue();
+        if let Some(failure) = failure {
+            self.jumps.push((failure, self.asm.here()));
+            self.cancelled();
+            self.asm.jump_back(Op::Jmp_rel32_64, end);
+        }
+    }
+
+    /// Looks at the cancel flag, as often as the kernel says.
+    fn poll(&mut self) -> Option<Jump> {
+        let poll = self.unit.kernel.loops[self.wide.id as usize].poll;
+        if poll == 0 {
+            return None;
+        }
+        let mask = i32::try_from(poll - 1).unwrap_or(i32::MAX) & -(LANES as i32);
+        let mut not_due = None;
+        if mask != 0 {
+            self.asm.put(Instruction::with2(Op::Test_rm64_imm32, COUNTER, mask));
+            not_due = Some(self.asm.jump(Op::Jne_rel32_64));
+        }
+        self.load_word(Register::RAX, CONTEXT);
+        let flag = at(Register::RAX, 0);
+        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, Register::RAX, flag));
+        self.asm.put(Instruction::with2(Op::Cmp_rm8_imm8, flag, 0));
+        let failure = self.asm.jump(Op::Jne_rel32_64);
+        if let Some(not_due) = not_due {
+            self.jumps.push((not_due, self.asm.here()));
+        }
+        Some(failure)
+    }
+
+    /// Reports the iteration in which the flag was seen.
+    fn cancelled(&mut self) {
+        let first = &self.unit.kernel.loops[self.wide.id as usize].first;
+        let iteration = Register::RSI;
+        self.asm.put(Instruction::with2(Op::Mov_r64_imm64, iteration, first.offset));
+        self.asm.put(Instruction::with2(Op::Add_r64_rm64, iteration, COUNTER));
+        for &(of, stride) in &first.terms {
+            self.load_word(Register::RAX, SCRATCH);
+            let home = at(Register::RAX, 8 * self.unit.plan.counter_home[of as usize] as i32);
+            self.multiple(home, stride as i32);
+            self.asm.put(Instruction::with2(Op::Add_r64_rm64, iteration, Register::RAX));
+        }
+        self.load_word(Register::RDI, CONTEXT);
+        self.call(runtime::cancelled as *const () as usize);
+        let status = Status::Cancelled as i32;
+        self.asm.put(Instruction::with2(Op::Mov_r32_imm32, Register::EAX, status));
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Spill { from, slot } => {
+                let to = self.vector(slot);
+                self.asm.put(Instruction::with2(Op::VEX_Vmovupd_ymmm256_ymm, to, ymm(from)));
+            }
+            Step::Reload { to, from } => {
+                let from = self.source(from);
+                self.asm.copy(ymm(to), from);
+            }
+            Step::Run { line, args, dst } => {
+                let n_args = usize::from(self.wide.code.lines[line as usize].n_args);
+                let to = dst.map_or(TEMPORARY[0], ymm);
+                match self.wide.code.actions[line as usize] {
+                    Action::Load(addr) => self.load(addr, to),
+                    Action::Store(addr) => self.store(addr, args[0]),
+                    Action::Apply(op) => self.apply(op, &args[..n_args], to),
+                    Action::Counter(info) => {
+                        let low = Register::XMM14;
+                        let code = Op::VEX_Vcvtsi2sd_xmm_xmm_rm64;
+                        self.asm.put(Instruction::with3(code, low, low, COUNTER));
+                        self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_xmm, to, low));
+                        let lanes = Source::Memory(constant(Builtin::Lanes as u32));
+                        self.asm.binary(Op::VEX_Vaddpd_ymm_ymm_ymmm256, to, to, lanes);
+                        self.scale(info, to);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A counter as the number that the kernel makes of it.
+    fn scale(&mut self, info: u32, register: Register) {
+        let info = self.unit.kernel.counters[info as usize];
+        if info.step != 1.0 {
+            let step = self.new_constant(info.step);
+            self.asm.binary(Op::VEX_Vmulpd_ymm_ymm_ymmm256, register, register, step);
+        }
+        // 0 + value is value, except for the sign of a zero.
+        if info.base != 0.0 || info.step <= 0.0 {
+            let base = self.new_constant(info.base);
+            self.asm.binary(Op::VEX_Vaddpd_ymm_ymm_ymmm256, register, register, base);
+        }
+    }
+
+    fn apply(&mut self, op: ScalarOp, args: &[Operand], to: Register) {
+        let mut sources = [Source::Register(Register::None); 3];
+        match op.row().jit {
+            Jit::Inst(inst) => {
+                for (source, &arg) in sources.iter_mut().zip(args) {
+                    *source = self.source(arg);
+                }
+                let constant = |which| constant(which as u32);
+                self.asm.apply(inst, to, &sources[..args.len()], constant);
+            }
+            Jit::Call => {
+                let (helper, function) = match op.row().eval {
+                    Eval::F1(f) => {
+                        (runtime::each_lane1 as *const () as usize, f as *const () as usize)
+                    }
+                    Eval::F2(f) => {
+                        (runtime::each_lane2 as *const () as usize, f as *const () as usize)
+                    }
+                    Eval::F3(f) => {
+                        (runtime::each_lane3 as *const () as usize, f as *const () as usize)
+                    }
+                };
+                let area = self.wide.allocated.n_slots + self.wide.code.invariants.len() as u32;
+                for (k, &arg) in args.iter().enumerate() {
+                    let source = self.source(arg);
+                    let register = self.register(source);
+                    let to = self.vector(area + k as u32);
+                    let code = Op::VEX_Vmovupd_ymmm256_ymm;
+                    self.asm.put(Instruction::with2(code, to, register));
+                }
+                self.load_number(Register::RDI, function as u64);
+                let begin = self.vector(area);
+                self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
+                self.call(helper);
+                let result = self.vector(area + AREA - 1);
+                self.asm.copy(to, Source::Memory(result));
+            }
+        }
+    }
+
+    fn call(&mut self, function: usize) {
+        self.asm.put(Ok(Instruction::with(Op::VEX_Vzeroupper)));
+        self.load_number(Register::RAX, function as u64);
+        self.asm.put(Instruction::with1(Op::Call_rm64, Register::RAX));
+    }
+
+    fn load(&mut self, addr: AddrId, to: Register) {
+        if self.is_contiguous(addr) {
+            let from = self.lane(addr, 0);
+            return self.asm.copy(to, Source::Memory(from));
+        }
+        let (low, high) = (xmm(to), Register::XMM15);
+        for (first, register) in [(0, low), (2, high)] {
+            let from = self.lane(addr, first);
+            self.asm.put(Instruction::with2(Op::VEX_Vmovsd_xmm_m64, register, from));
+            let from = self.lane(addr, first + 1);
+            let code = Op::VEX_Vmovhpd_xmm_xmm_m64;
+            self.asm.put(Instruction::with3(code, register, register, from));
+        }
+        let code = Op::VEX_Vinsertf128_ymm_ymm_xmmm128_imm8;
+        self.asm.put(Instruction::with4(code, to, to, high, 1));
+    }
+
+    fn store(&mut self, addr: AddrId, src: Operand) {
+        let source = self.source(src);
+        let register = self.register(source);
+        if self.is_contiguous(addr) {
+            let to = self.lane(addr, 0);
+            self.asm.put(Instruction::with2(Op::VEX_Vmovupd_ymmm256_ymm, to, register));
+            return;
+        }
+        let high = Register::XMM15;
+        let code = Op::VEX_Vextractf128_xmmm128_ymm_imm8;
+        self.asm.put(Instruction::with3(code, high, register, 1));
+        for (first, register) in [(0, xmm(register)), (2, high)] {
+            let to = self.lane(addr, first);
+            self.asm.put(Instruction::with2(Op::VEX_Vmovsd_m64_xmm, to, register));
+            let to = self.lane(addr, first + 1);
+            self.asm.put(Instruction::with2(Op::VEX_Vmovhpd_m64_xmm, to, register));
+        }
+    }
+
+    /// An argument in a register.
+    fn register(&mut self, source: Source) -> Register {
+        match source {
+            Source::Register(register) => register,
+            Source::Memory(_) => {
+                self.asm.copy(TEMPORARY[0], source);
+                TEMPORARY[0]
+            }
+        }
+    }
+
+    fn source(&mut self, operand: Operand) -> Source {
+        match operand {
+            Operand::Register(register) => Source::Register(ymm(register)),
+            Operand::Slot(slot) => Source::Memory(self.vector(slot)),
+            Operand::Fixed(value) => Source::Memory(self.fixed(value)),
+        }
+    }
+
+    fn fixed(&mut self, value: Value) -> MemoryOperand {
+        match self.wide.code.homes[value as usize] {
+            Home::Constant(k) => constant(Builtin::ALL.len() as u32 + k),
+            Home::Invariant(k) => self.vector(self.wide.allocated.n_slots + k),
+            Home::Memory(addr) => self.lane(addr, 0),
+            // What is computed has a register or a slot.
+            Home::None => at(FRAME, 0),
+        }
+    }
+
+    fn new_constant(&mut self, value: f64) -> Source {
+        self.constants.push([value; LANES]);
+        Source::Memory(constant(self.constants.len() as u32 - 1))
+    }
+
+    fn pointer(&self, addr: AddrId) -> (usize, i32) {
+        let (link, offset) = self.unit.chains.places[addr as usize];
+        (self.wide.pointers.place_of(link), offset as i32)
+    }
+
+    fn is_contiguous(&self, addr: AddrId) -> bool {
+        let (place, _) = self.pointer(addr);
+        self.wide.pointers.all[place].spread == Spread::Along(8)
+    }
+
+    /// The memory of a lane of an address; may load its pointer.
+    fn lane(&mut self, addr: AddrId, lane: u32) -> MemoryOperand {
+        let (place, offset) = self.pointer(addr);
+        let pointer = &self.wide.pointers.all[place];
+        let (word, further) = match pointer.spread {
+            Spread::Apart => (pointer.word + lane, 0),
+            Spread::Along(bytes) => (pointer.word, bytes * lane as i32),
+            Spread::Same => (pointer.word, 0),
+        };
+        let base = self.registers[place].unwrap_or_else(|| {
+            self.load_word(Register::RAX, PARAMETERS.len() as u32 + word);
+            Register::RAX
+        });
+        at(base, offset + further)
+    }
+
+    /// Computes the pointers that lie as asked for.
+    fn pointers(&mut self, which: impl Fn(Spread) -> bool) {
+        let wide = self.wide;
+        for (place, pointer) in wide.pointers.all.iter().enumerate() {
+            if !which(pointer.spread) {
+                continue;
+            }
+            let n_lanes = if pointer.spread == Spread::Apart { LANES as u32 } else { 1 };
+            for lane in 0..n_lanes {
+                self.compute(pointer, lane);
+                let word = self.word(PARAMETERS.len() as u32 + pointer.word + lane);
+                self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, Register::RAX));
+            }
+            if let Some(register) = self.registers[place] {
+                self.asm.put(Instruction::with2(Op::Mov_r64_rm64, register, Register::RAX));
+            }
+        }
+    }
+
+    /// One lane of a pointer, in RAX.
+    fn compute(&mut self, pointer: &Pointer, lane: u32) {
+        let rax = Register::RAX;
+        match self.unit.chains.links[pointer.link as usize] {
+            Link::Base(base) => match base {
+                Base::Work => self.load_word(rax, WORK),
+                Base::Arg(k) | Base::Res(k) => {
+                    let which = if matches!(base, Base::Arg(_)) { ARG } else { RES };
+                    self.load_word(rax, which);
+                    let from = at(rax, 8 * k as i32);
+                    self.asm.put(Instruction::with2(Op::Mov_r64_rm64, rax, from));
+                }
+                Base::Data(k) => {
+                    let address = self.unit.kernel.data[k as usize].as_ptr() as usize;
+                    self.load_number(rax, address as u64);
+                }
+            },
+            Link::Table(table) => {
+                let address = self.unit.kernel.tables[table as usize].as_ptr() as usize;
+                self.load_number(rax, address as u64);
+            }
+            Link::Term { link, id, bytes } => {
+                if id == self.wide.id {
+                    let code = Op::Imul_r64_rm64_imm32;
+                    self.asm.put(Instruction::with3(code, rax, COUNTER, bytes as i32));
+                    if pointer.spread == Spread::Apart {
+                        self.add(rax, bytes as i32 * lane as i32);
+                    }
+                } else {
+                    self.load_word(rax, SCRATCH);
+                    let home = self.unit.plan.counter_home[id as usize];
+                    self.multiple(at(rax, 8 * home as i32), bytes as i32);
+                }
+                self.add_lane(link, lane);
+            }
+            Link::Entry { link, at: entry, offset } => {
+                let from = self.wide.pointers.get(entry);
+                let (word, further) = match from.spread {
+                    Spread::Apart => (from.word + lane, 0),
+                    Spread::Along(bytes) => (from.word, bytes * lane as i32),
+                    Spread::Same => (from.word, 0),
+                };
+                self.load_word(rax, PARAMETERS.len() as u32 + word);
+                let from = at(rax, offset as i32 + further);
+                self.asm.put(Instruction::with2(Op::Mov_r32_rm32, Register::EAX, from));
+                self.asm.put(Instruction::with2(Op::Shl_rm64_imm8, rax, 3));
+                self.add_lane(link, lane);
+            }
+        }
+    }
+
+    /// Adds one lane of a link to RAX.
+    fn add_lane(&mut self, link: u32, lane: u32) {
+        let before = self.wide.pointers.get(link);
+        let (word, further) = match before.spread {
+            Spread::Apart => (before.word + lane, 0),
+            Spread::Along(bytes) => (before.word, bytes * lane as i32),
+            Spread::Same => (before.word, 0),
+        };
+        let word = self.word(PARAMETERS.len() as u32 + word);
+        self.asm.put(Instruction::with2(Op::Add_r64_rm64, Register::RAX, word));
+        if further != 0 {
+            self.add(Register::RAX, further);
+        }
+    }
+
+    /// A number of the scratch memory that another function wrote.
+    fn home(&mut self, home: u32) -> MemoryOperand {
+        self.load_word(Register::RAX, SCRATCH);
+        at(Register::RAX, 8 * home as i32)
+    }
+
+    fn multiple(&mut self, of: MemoryOperand, factor: i32) {
+        let code = Op::Imul_r64_rm64_imm32;
+        self.asm.put(Instruction::with3(code, Register::RAX, of, factor));
+    }
+
+    fn add(&mut self, to: Register, number: i32) {
+        self.asm.put(Instruction::with2(Op::Add_rm64_imm32, to, number));
+    }
+
+    fn load_number(&mut self, to: Register, number: u64) {
+        self.asm.put(Instruction::with2(Op::Mov_r64_imm64, to, number));
+    }
+
+    fn load_word(&mut self, to: Register, word: u32) {
+        let from = self.word(word);
+        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, to, from));
+    }
+
+    /// A vector of the frame.
+    fn vector(&self, k: u32) -> MemoryOperand {
+        at(FRAME, (VECTOR * k) as i32)
+    }
+
+    /// A word of the frame.
+    fn word(&self, k: u32) -> MemoryOperand {
+        let wide = self.wide;
+        let vectors = wide.allocated.n_slots + wide.code.invariants.len() as u32 + AREA;
+        at(FRAME, (VECTOR * vectors + 8 * k) as i32)
+    }
+}
+
+fn constant(k: u32) -> MemoryOperand {
+    at(POOL, (VECTOR * k) as i32)
+}
+
+fn ymm(register: u8) -> Register {
+    Register::YMM0 + u32::from(register)
+}
+
+/// The lower half of a vector register.
+fn xmm(register: Register) -> Register {
+    Register::XMM0 + (register as u32 - Register::YMM0 as u32)
+}

@@ -1,0 +1,149 @@
+//! Loops as machine code over vectors of four numbers, for x86-64 with AVX2; Cranelift has no
+//! vectors wider than two.
+//!
+//! Takes a loop of straight-line code whose iterations see nothing of one another
+//! ([`crate::kernel::lanes`]) and gives a function of the engine `jit` that runs it, four
+//! iterations at a time. Each lane computes what its iteration would, so no bit changes. The last
+//! four iterations may overlap those before, as running an iteration twice changes nothing.
+
+mod assembler;
+mod body;
+mod emit;
+mod operation;
+mod pointers;
+mod runtime;
+
+use super::Vectors;
+use super::address::Chains;
+use crate::backend::abi::EngineError;
+use crate::kernel::allocate::{Allocated, Line, Step, allocate};
+use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
+use crate::kernel::{lanes, schedule};
+
+use body::{Action, Code, Home, Invariant};
+pub(super) use emit::compile;
+use pointers::Pointers;
+
+/// Numbers in a vector.
+const LANES: usize = 4;
+/// Registers of the machine less two for temporary values.
+const N_REGISTERS: u8 = 14;
+
+/// Whether this machine runs such code.
+pub(super) fn is_supported() -> bool {
+    #[cfg(all(target_arch = "x86_64", unix))]
+    {
+        std::arch::is_x86_feature_detected!("avx2")
+    }
+    #[cfg(not(all(target_arch = "x86_64", unix)))]
+    {
+        false
+    }
+}
+
+/// Whether a loop can run in vectors, and gains by it if it is to.
+pub(super) fn is_eligible(
+    kernel: &Kernel,
+    id: LoopId,
+    body: &lanes::Body,
+    vectors: Vectors,
+) -> bool {
+    let Trip::Const(n) = kernel.loops[id as usize].trip else { return false };
+    (LANES as u64..1 << 52).contains(&n)
+        && body.repeatable
+        && pointers::are_in_reach(kernel, id, body)
+        && match vectors {
+            Vectors::Narrow => false,
+            Vectors::Worthwhile => is_worth_it(kernel, id, body, n),
+            Vectors::All => true,
+        }
+}
+
+/// Whether vectors save more than it takes to fill and empty them one by one.
+fn is_worth_it(kernel: &Kernel, id: LoopId, body: &lanes::Body, n: u64) -> bool {
+    let (mut scattered, mut looked_up) = (0, 0);
+    for &at in body.loads.iter().chain(&body.stores) {
+        let addr = &kernel.addrs[at as usize];
+        let moves = |lookup: &Lookup| lanes::stride_of(&lookup.index, id) != 0;
+        if addr.tables.iter().any(moves) {
+            looked_up += 1;
+        } else if !matches!(lanes::stride(addr, id), 0 | 1) {
+            scattered += 1;
+        }
+    }
+    3 * body.n_insts >= scattered + 4 * looked_up + 6 * body.n_calls
+        && n.saturating_mul(body.n_insts as u64) >= SHORTEST
+}
+
+/// Operations of a loop that make up for its entry.
+const SHORTEST: u64 = 200;
+
+/// A loop with registers allocated.
+pub(super) struct Wide {
+    id: LoopId,
+    code: Code,
+    allocated: Allocated,
+    pointers: Pointers,
+}
+
+impl Wide {
+    /// Allocates a loop. `constants` holds the constants of the kernel by value.
+    pub fn new(
+        kernel: &Kernel,
+        chains: &Chains,
+        id: LoopId,
+        body: &lanes::Body,
+        constants: &[Option<f64>],
+    ) -> Wide {
+        let code = Code::of(kernel, id, &kernel.insts[body.begin + 1..body.end], constants);
+        let allocated = best_order(&code);
+        let accessed = code.actions.iter().filter_map(|action| match *action {
+            Action::Load(addr) | Action::Store(addr) => Some(addr),
+            _ => None,
+        });
+        let kept = code.homes.iter().filter_map(|home| match *home {
+            Home::Memory(addr) => Some(addr),
+            _ => None,
+        });
+        let before = code.invariants.iter().filter_map(|invariant| match *invariant {
+            Invariant::Load(addr) => Some(addr),
+            _ => None,
+        });
+        let pointers = Pointers::of(chains, id, accessed.chain(kept).chain(before));
+        Wide { id, code, allocated, pointers }
+    }
+
+    /// Numbers of scratch memory that the code needs.
+    pub fn frame_len(&self) -> usize {
+        emit::frame_len(self)
+    }
+}
+
+/// Allocated in the order of the kernel or depth first, whichever moves less between registers
+/// and memory.
+fn best_order(code: &Code) -> Allocated {
+    let fixed = code.fixed();
+    let as_given = allocate(&code.lines, &fixed, N_REGISTERS);
+    let order = schedule::depth_first(&code.lines, fixed.len());
+    let lines: Vec<Line> = order.iter().map(|&line| code.lines[line as usize]).collect();
+    let mut depth_first = allocate(&lines, &fixed, N_REGISTERS);
+    if depth_first.steps.len() >= as_given.steps.len() {
+        return as_given;
+    }
+    for step in &mut depth_first.steps {
+        if let Step::Run { line, .. } = step {
+            *line = order[*line as usize];
+        }
+    }
+    depth_first
+}
+
+/// The machine code as text.
+pub(super) fn asm(bytes: &[u8]) -> String {
+    assembler::listing(bytes)
+}
+
+/// What is wrong when the encoder refuses an instruction.
+fn refused(error: impl std::fmt::Display) -> EngineError {
+    EngineError::Internal(format!("vector code: {error}"))
+}

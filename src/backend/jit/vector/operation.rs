@@ -1,0 +1,216 @@
+//! Elementwise operations as instructions over vectors, with the bits of the scalar ones.
+
+use iced_x86::{Code, Instruction, MemoryOperand, Register};
+
+use super::assembler::Assembler;
+use crate::ops::scalar::{Comparison, Inst, Jit, ScalarOp};
+
+/// Registers that nothing else uses.
+pub(super) const TEMPORARY: [Register; 2] = [Register::YMM14, Register::YMM15];
+
+/// Bit `k` if argument `k` may be read from memory.
+pub(super) fn folds(op: ScalarOp) -> u8 {
+    match op.row().jit {
+        Jit::Inst(Inst::Add | Inst::Mul) => 0b11,
+        Jit::Inst(Inst::Sub | Inst::Div | Inst::Compare(_)) => 0b10,
+        Jit::Inst(Inst::Sqrt | Inst::Floor | Inst::Ceil | Inst::Identity) => 0b1,
+        _ => 0,
+    }
+}
+
+/// An argument.
+#[derive(Copy, Clone)]
+pub(super) enum Source {
+    Register(Register),
+    Memory(MemoryOperand),
+}
+
+/// Constants that operations need, by their places among all constants.
+#[derive(Copy, Clone)]
+pub(super) enum Builtin {
+    Zero,
+    One,
+    MinusOne,
+    SignBit,
+    AllButSign,
+    /// The numbers of the lanes.
+    Lanes,
+}
+
+impl Builtin {
+    pub const ALL: [[f64; 4]; 6] = [
+        [0.0; 4],
+        [1.0; 4],
+        [-1.0; 4],
+        [-0.0; 4],
+        [f64::from_bits(!(1 << 63)); 4],
+        [0.0, 1.0, 2.0, 3.0],
+    ];
+}
+
+const ADD: Code = Code::VEX_Vaddpd_ymm_ymm_ymmm256;
+const MUL: Code = Code::VEX_Vmulpd_ymm_ymm_ymmm256;
+const MIN: Code = Code::VEX_Vminpd_ymm_ymm_ymmm256;
+const MAX: Code = Code::VEX_Vmaxpd_ymm_ymm_ymmm256;
+const AND: Code = Code::VEX_Vandpd_ymm_ymm_ymmm256;
+const OR: Code = Code::VEX_Vorpd_ymm_ymm_ymmm256;
+const XOR: Code = Code::VEX_Vxorpd_ymm_ymm_ymmm256;
+
+/// Predicates of the comparison instruction; all but the last two are false if unordered.
+const EQUAL: u32 = 0x00;
+const LESS: u32 = 0x11;
+const LESS_EQUAL: u32 = 0x12;
+const GREATER_EQUAL: u32 = 0x1d;
+const GREATER: u32 = 0x1e;
+const NOT_EQUAL: u32 = 0x04;
+const UNORDERED: u32 = 0x03;
+
+/// How [`Inst::Floor`] and [`Inst::Ceil`] round.
+const DOWN: u32 = 0x09;
+const UP: u32 = 0x0a;
+
+impl Assembler {
+    /// `to = code(a, b)`.
+    pub fn binary(&mut self, code: Code, to: Register, a: Register, b: Source) {
+        self.put(match b {
+            Source::Register(b) => Instruction::with3(code, to, a, b),
+            Source::Memory(b) => Instruction::with3(code, to, a, b),
+        });
+    }
+
+    pub fn copy(&mut self, to: Register, from: Source) {
+        match from {
+            Source::Register(from) if from == to => {}
+            Source::Register(from) => {
+                self.put(Instruction::with2(Code::VEX_Vmovupd_ymm_ymmm256, to, from));
+            }
+            Source::Memory(from) => {
+                self.put(Instruction::with2(Code::VEX_Vmovupd_ymm_ymmm256, to, from));
+            }
+        }
+    }
+
+    fn compare(&mut self, to: Register, a: Register, b: Source, predicate: u32) {
+        let code = Code::VEX_Vcmppd_ymm_ymm_ymmm256_imm8;
+        self.put(match b {
+            Source::Register(b) => Instruction::with4(code, to, a, b, predicate),
+            Source::Memory(b) => Instruction::with4(code, to, a, b, predicate),
+        });
+    }
+
+    /// `to = mask ? yes : no`.
+    fn blend(&mut self, to: Register, no: Register, yes: Source, mask: Register) {
+        let code = Code::VEX_Vblendvpd_ymm_ymm_ymmm256_ymm;
+        self.put(match yes {
+            Source::Register(yes) => Instruction::with4(code, to, no, yes, mask),
+            Source::Memory(yes) => Instruction::with4(code, to, no, yes, mask),
+        });
+    }
+
+    /// `to = inst(args)`. Arguments are registers, but for one that [`folds`] allows; `to` may be
+    /// one of them, so it is written last.
+    pub fn apply(
+        &mut self,
+        inst: Inst,
+        to: Register,
+        args: &[Source],
+        constant: impl Fn(Builtin) -> MemoryOperand,
+    ) {
+        let constant = |which| Source::Memory(constant(which));
+        let [t, u] = TEMPORARY;
+        let register = |source: Source| match source {
+            Source::Register(register) => register,
+            Source::Memory(_) => Register::None,
+        };
+        let first = args[0];
+        let a = register(first);
+        let second = args.get(1).copied().unwrap_or(first);
+        let b = register(second);
+        match inst {
+            Inst::Add | Inst::Mul => {
+                let code = if inst == Inst::Add { ADD } else { MUL };
+                match first {
+                    Source::Register(a) => self.binary(code, to, a, second),
+                    Source::Memory(_) => self.binary(code, to, b, first),
+                }
+            }
+            Inst::Sub => self.binary(Code::VEX_Vsubpd_ymm_ymm_ymmm256, to, a, second),
+            Inst::Div => self.binary(Code::VEX_Vdivpd_ymm_ymm_ymmm256, to, a, second),
+            Inst::Identity => self.copy(to, first),
+            Inst::Neg => self.binary(XOR, to, a, constant(Builtin::SignBit)),
+            Inst::Abs => self.binary(AND, to, a, constant(Builtin::AllButSign)),
+            Inst::Sqrt => self.put(match first {
+                Source::Register(a) => Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a),
+                Source::Memory(a) => Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a),
+            }),
+            Inst::Floor | Inst::Ceil => {
+                let way = if inst == Inst::Floor { DOWN } else { UP };
+                let code = Code::VEX_Vroundpd_ymm_ymmm256_imm8;
+                self.put(match first {
+                    Source::Register(a) => Instruction::with3(code, to, a, way),
+                    Source::Memory(a) => Instruction::with3(code, to, a, way),
+                });
+            }
+            // The instruction gives its second argument for zeros and NaN: both orders joined give
+            // -0 for zeros of both signs, and NaN for NaN.
+            Inst::Min => {
+                self.binary(MIN, t, a, second);
+                self.binary(MIN, u, b, first);
+                self.binary(OR, to, t, Source::Register(u));
+            }
+            Inst::Max => {
+                self.binary(MAX, t, a, second);
+                self.binary(MAX, u, b, first);
+                self.binary(AND, t, t, Source::Register(u));
+                self.compare(u, a, second, UNORDERED);
+                self.binary(OR, to, t, Source::Register(u));
+            }
+            Inst::Copysign => {
+                self.binary(AND, t, a, constant(Builtin::AllButSign));
+                self.binary(AND, u, b, constant(Builtin::SignBit));
+                self.binary(OR, to, t, Source::Register(u));
+            }
+            Inst::Compare(comparison) => {
+                self.compare(t, a, second, predicate(comparison));
+                self.binary(AND, to, t, constant(Builtin::One));
+            }
+            Inst::And | Inst::Or => {
+                let code = if inst == Inst::And { AND } else { OR };
+                self.compare(t, a, constant(Builtin::Zero), NOT_EQUAL);
+                self.compare(u, b, constant(Builtin::Zero), NOT_EQUAL);
+                self.binary(code, t, t, Source::Register(u));
+                self.binary(AND, to, t, constant(Builtin::One));
+            }
+            Inst::Not => {
+                self.compare(t, a, constant(Builtin::Zero), EQUAL);
+                self.binary(AND, to, t, constant(Builtin::One));
+            }
+            Inst::Step => {
+                self.compare(t, a, constant(Builtin::Zero), GREATER_EQUAL);
+                self.binary(AND, to, t, constant(Builtin::One));
+            }
+            Inst::Select => {
+                let other = args.get(2).copied().unwrap_or(first);
+                self.compare(t, a, constant(Builtin::Zero), NOT_EQUAL);
+                self.blend(to, register(other), second, t);
+            }
+            Inst::Sign => {
+                self.compare(t, a, constant(Builtin::Zero), GREATER);
+                self.blend(u, a, constant(Builtin::One), t);
+                self.compare(t, a, constant(Builtin::Zero), LESS);
+                self.blend(to, u, constant(Builtin::MinusOne), t);
+            }
+        }
+    }
+}
+
+fn predicate(comparison: Comparison) -> u32 {
+    match comparison {
+        Comparison::Less => LESS,
+        Comparison::LessEqual => LESS_EQUAL,
+        Comparison::Greater => GREATER,
+        Comparison::GreaterEqual => GREATER_EQUAL,
+        Comparison::Equal => EQUAL,
+        Comparison::NotEqual => NOT_EQUAL,
+    }
+}

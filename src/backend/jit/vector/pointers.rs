@@ -1,0 +1,120 @@
+//! Where the lanes of an address lie.
+//!
+//! The links of address chains are computed before the loop if they do not move, else at the
+//! beginning of an iteration, and kept in memory or, those used most, in registers.
+
+use rustc_hash::FxHashMap;
+
+use super::LANES;
+use crate::backend::jit::address::{Chains, Link};
+use crate::kernel::ir::{AddrId, Kernel, LoopId};
+use crate::kernel::lanes::{self, stride};
+
+/// How the lanes of a pointer differ.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Spread {
+    /// Not at all, nor from iteration to iteration.
+    Same,
+    /// By as many bytes from one to the next.
+    Along(i32),
+    /// In any way: each has its own.
+    Apart,
+}
+
+/// A link that the loop needs.
+pub(super) struct Pointer {
+    pub link: u32,
+    pub spread: Spread,
+    /// The word of memory that holds it, the first of four if lanes are apart.
+    pub word: u32,
+    /// How often an iteration uses it.
+    pub n_uses: u32,
+}
+
+/// The links that a loop needs, each after those it is made of.
+#[derive(Default)]
+pub(super) struct Pointers {
+    pub all: Vec<Pointer>,
+    place: FxHashMap<u32, u32>,
+    pub n_words: u32,
+}
+
+impl Pointers {
+    /// The pointers behind some addresses.
+    pub fn of(chains: &Chains, id: LoopId, addrs: impl Iterator<Item = AddrId>) -> Pointers {
+        let mut uses: FxHashMap<u32, u32> = FxHashMap::default();
+        for addr in addrs {
+            *uses.entry(chains.places[addr as usize].0).or_default() += 1;
+        }
+        let mut needed: Vec<u32> = uses.keys().copied().collect();
+        let mut at = 0;
+        while let Some(&link) = needed.get(at) {
+            at += 1;
+            let (before, entry) = parts(&chains.links[link as usize]);
+            for part in before.into_iter().chain(entry) {
+                uses.entry(part).or_insert_with(|| {
+                    needed.push(part);
+                    0
+                });
+            }
+        }
+        // A link is numbered after its parts.
+        needed.sort_unstable();
+        let mut pointers = Pointers::default();
+        for link in needed {
+            let spread = pointers.spread_of(&chains.links[link as usize], id);
+            pointers.place.insert(link, pointers.all.len() as u32);
+            let word = pointers.n_words;
+            pointers.n_words += if spread == Spread::Apart { LANES as u32 } else { 1 };
+            pointers.all.push(Pointer { link, spread, word, n_uses: uses[&link] });
+        }
+        pointers
+    }
+
+    /// A link that is among these.
+    pub fn get(&self, link: u32) -> &Pointer {
+        &self.all[self.place_of(link)]
+    }
+
+    /// The number of a link among these.
+    pub fn place_of(&self, link: u32) -> usize {
+        self.place[&link] as usize
+    }
+
+    fn spread_of(&self, link: &Link, id: LoopId) -> Spread {
+        match *link {
+            Link::Base(_) | Link::Table(_) => Spread::Same,
+            Link::Term { link, id: of, bytes } => match (self.get(link).spread, of == id) {
+                (Spread::Same, true) => Spread::Along(bytes as i32),
+                (Spread::Along(further), true) => Spread::Along(further.wrapping_add(bytes as i32)),
+                (spread, _) => spread,
+            },
+            Link::Entry { link, at, .. } => match (self.get(at).spread, self.get(link).spread) {
+                (Spread::Same, spread) => spread,
+                _ => Spread::Apart,
+            },
+        }
+    }
+}
+
+/// The links that a link is made of.
+fn parts(link: &Link) -> (Option<u32>, Option<u32>) {
+    match *link {
+        Link::Base(_) | Link::Table(_) => (None, None),
+        Link::Term { link, .. } => (Some(link), None),
+        Link::Entry { link, at, .. } => (Some(link), Some(at)),
+    }
+}
+
+/// Whether all distances that the code of a loop states fit into 32 bits.
+pub(super) fn are_in_reach(kernel: &Kernel, id: LoopId, body: &lanes::Body) -> bool {
+    body.loads.iter().chain(&body.stores).all(|&at| {
+        let addr = &kernel.addrs[at as usize];
+        let lookups = addr.tables.iter().map(|lookup| &lookup.index);
+        let near = |distance: i64| distance.unsigned_abs() < 1 << 25;
+        near(stride(addr, id))
+            && std::iter::once(&addr.index).chain(lookups).all(|index| {
+                index.offset.unsigned_abs() < 1 << 27 && index.terms.iter().all(|t| near(t.1))
+            })
+    })
+}

@@ -1,0 +1,53 @@
+//! What vector code calls.
+
+use super::LANES;
+use crate::backend::abi::Context;
+use crate::backend::jit::runtime::{fail_cancelled, note_iteration};
+
+/// A function of numbers for all lanes.
+///
+/// # Safety
+/// `area` points to three vectors of arguments and one for the results.
+pub(super) unsafe extern "C" fn each_lane1(f: extern "C" fn(f64) -> f64, area: *mut f64) {
+    // SAFETY: by the contract above.
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * LANES) };
+    for lane in 0..LANES {
+        area[3 * LANES + lane] = f(area[lane]);
+    }
+}
+
+/// [`each_lane1`] for two arguments.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe extern "C" fn each_lane2(f: extern "C" fn(f64, f64) -> f64, area: *mut f64) {
+    // SAFETY: by the contract above.
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * LANES) };
+    for lane in 0..LANES {
+        area[3 * LANES + lane] = f(area[lane], area[LANES + lane]);
+    }
+}
+
+/// [`each_lane1`] for three arguments.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe extern "C" fn each_lane3(f: extern "C" fn(f64, f64, f64) -> f64, area: *mut f64) {
+    // SAFETY: by the contract above.
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * LANES) };
+    for lane in 0..LANES {
+        area[3 * LANES + lane] = f(area[lane], area[LANES + lane], area[2 * LANES + lane]);
+    }
+}
+
+/// Records that the cancel flag was seen in an iteration.
+///
+/// # Safety
+/// `context` is the context of the running evaluation.
+pub(super) unsafe extern "C" fn cancelled(context: *mut Context, iteration: u64) {
+    // SAFETY: by the contract above.
+    unsafe {
+        fail_cancelled(context);
+        note_iteration(context, iteration);
+    }
+}

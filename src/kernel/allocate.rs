@@ -1,0 +1,349 @@
+//! Registers for straight-line code.
+//!
+//! The value whose next use lies furthest ahead leaves its register when one is needed (L. A.
+//! Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems
+//! Journal 5, 1966). A value is written to memory at most once, and its place there is given to
+//! another one when it is no longer needed. Operands that an instruction can read from memory are
+//! not loaded for a single use.
+
+/// A value of the code, numbered from 0.
+pub type Value = u32;
+/// A register, numbered from 0.
+pub type Register = u8;
+
+/// One operation of straight-line code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line {
+    pub args: [Value; 3],
+    pub n_args: u8,
+    pub dst: Option<Value>,
+    /// Bit `k` if argument `k` may be read from memory; at most one is.
+    pub folds: u8,
+    /// No register keeps its value, and every argument may be read from memory.
+    pub is_call: bool,
+}
+
+impl Line {
+    /// The arguments.
+    pub fn args(&self) -> &[Value] {
+        &self.args[..usize::from(self.n_args)]
+    }
+}
+
+/// Where an argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    Register(Register),
+    /// A place in memory that this allocation gave.
+    Slot(u32),
+    /// The value has a place of its own, known to the caller.
+    Fixed(Value),
+}
+
+/// A step of allocated code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A register's value is kept in memory.
+    Spill {
+        from: Register,
+        slot: u32,
+    },
+    Reload {
+        to: Register,
+        from: Operand,
+    },
+    /// The line with this number.
+    Run {
+        line: u32,
+        args: [Operand; 3],
+        dst: Option<Register>,
+    },
+}
+
+/// Allocated code.
+#[derive(Clone, Debug, Default)]
+pub struct Allocated {
+    pub steps: Vec<Step>,
+    pub n_slots: u32,
+}
+
+/// Never used again.
+const NEVER: u32 = u32::MAX;
+const NO_SLOT: u32 = u32::MAX;
+const NO_REGISTER: Register = Register::MAX;
+
+/// Allocates `n_registers` registers, at least four, to the values of `lines`. `fixed` says which
+/// values have a place in memory from the start; each other one is the `dst` of one line, before
+/// its uses. Lines whose `dst` is never used are left out.
+pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Allocated {
+    let (first, next) = next_uses(lines, fixed.len());
+    let mut state = State {
+        fixed,
+        next: first,
+        slot: vec![NO_SLOT; fixed.len()],
+        register: vec![NO_REGISTER; fixed.len()],
+        held: vec![None; usize::from(n_registers)],
+        free_slots: Vec::new(),
+        left_slots: Vec::new(),
+        done: Allocated { steps: Vec::with_capacity(lines.len() * 5 / 4), n_slots: 0 },
+    };
+    for (number, line) in lines.iter().enumerate() {
+        if line.dst.is_some_and(|dst| state.next[dst as usize] == NEVER) {
+            line.args().iter().zip(&next[number]).for_each(|(&arg, &after)| state.used(arg, after));
+            continue;
+        }
+        let args = state.fetch(line, &next[number]);
+        if line.is_call {
+            state.leave_registers(&line.args, &next[number][..line.args().len()]);
+        }
+        for (&arg, &after) in line.args().iter().zip(&next[number]) {
+            state.used(arg, after);
+        }
+        let dst = line.dst.map(|dst| state.take_register(dst, &[]));
+        state.done.steps.push(Step::Run { line: number as u32, args, dst });
+        state.free_slots.append(&mut state.left_slots);
+    }
+    state.done
+}
+
+/// The line of the first use of each value, and for each argument the line of its next use. The
+/// same value twice in a line has the later use at both.
+fn next_uses(lines: &[Line], n_values: usize) -> (Vec<u32>, Vec<[u32; 3]>) {
+    let mut upcoming = vec![NEVER; n_values];
+    let mut next = vec![[NEVER; 3]; lines.len()];
+    for (number, line) in lines.iter().enumerate().rev() {
+        for (k, &arg) in line.args().iter().enumerate() {
+            next[number][k] = upcoming[arg as usize];
+        }
+        for &arg in line.args() {
+            upcoming[arg as usize] = number as u32;
+        }
+    }
+    (upcoming, next)
+}
+
+struct State<'a> {
+    fixed: &'a [bool],
+    /// The line of each value's next use.
+    next: Vec<u32>,
+    slot: Vec<u32>,
+    register: Vec<Register>,
+    held: Vec<Option<Value>>,
+    free_slots: Vec<u32>,
+    /// Slots that are free after the current line, which may read them.
+    left_slots: Vec<u32>,
+    done: Allocated,
+}
+
+impl State<'_> {
+    /// Brings the arguments of a line where it can read them.
+    fn fetch(&mut self, line: &Line, next: &[u32; 3]) -> [Operand; 3] {
+        let mut from_memory = None;
+        for (k, &arg) in line.args().iter().enumerate() {
+            if self.register[arg as usize] != NO_REGISTER || line.is_call {
+                continue;
+            }
+            let may_fold = line.folds >> k & 1 == 1
+                && from_memory.is_none()
+                && line.args().iter().filter(|&&other| other == arg).count() == 1;
+            if may_fold && !self.is_worth_a_register(next[k]) {
+                from_memory = Some(k);
+                continue;
+            }
+            let from = self.in_memory(arg);
+            let to = self.take_register(arg, line.args());
+            self.done.steps.push(Step::Reload { to, from });
+        }
+        let mut operands = [Operand::Slot(NO_SLOT); 3];
+        for (operand, &arg) in operands.iter_mut().zip(line.args()) {
+            *operand = match self.register[arg as usize] {
+                NO_REGISTER => self.in_memory(arg),
+                register => Operand::Register(register),
+            };
+        }
+        operands
+    }
+
+    /// Whether a value in memory that is used again at line `after` deserves a register now.
+    fn is_worth_a_register(&self, after: u32) -> bool {
+        let later = |held: &Option<Value>| held.is_none_or(|val| self.next[val as usize] > after);
+        after != NEVER && self.held.iter().any(later)
+    }
+
+    fn in_memory(&self, val: Value) -> Operand {
+        match self.slot[val as usize] {
+            NO_SLOT => Operand::Fixed(val),
+            slot => Operand::Slot(slot),
+        }
+    }
+
+    /// Notes a use of a value, whose next one is at line `after`.
+    fn used(&mut self, val: Value, after: u32) {
+        self.next[val as usize] = after;
+        if after != NEVER {
+            return;
+        }
+        let register = std::mem::replace(&mut self.register[val as usize], NO_REGISTER);
+        if register != NO_REGISTER {
+            self.held[usize::from(register)] = None;
+        }
+        let slot = std::mem::replace(&mut self.slot[val as usize], NO_SLOT);
+        if slot != NO_SLOT {
+            self.left_slots.push(slot);
+        }
+    }
+
+    /// Gives a value a register, but none of those that hold `pinned` values.
+    fn take_register(&mut self, val: Value, pinned: &[Value]) -> Register {
+        let free = self.held.iter().position(|held| held.is_none());
+        let register = free.unwrap_or_else(|| {
+            let distance = |held: &Option<Value>| match *held {
+                Some(held) if !pinned.contains(&held) => {
+                    // Of two that are equally far, the one that memory has already.
+                    let is_kept = self.fixed[held as usize] || self.slot[held as usize] != NO_SLOT;
+                    (self.next[held as usize], is_kept)
+                }
+                _ => (0, false),
+            };
+            let furthest = (0..self.held.len()).max_by_key(|&r| distance(&self.held[r]));
+            let furthest = furthest.unwrap_or(0);
+            self.spill(furthest);
+            furthest
+        });
+        self.held[register] = Some(val);
+        self.register[val as usize] = register as Register;
+        register as Register
+    }
+
+    /// Frees a register; its value is kept in memory.
+    fn spill(&mut self, register: usize) {
+        let Some(val) = self.held[register].take() else { return };
+        self.register[val as usize] = NO_REGISTER;
+        if self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT {
+            return;
+        }
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.done.n_slots += 1;
+            self.done.n_slots - 1
+        });
+        self.slot[val as usize] = slot;
+        self.done.steps.push(Step::Spill { from: register as Register, slot });
+    }
+
+    /// Frees all registers but those of arguments that are not used after this line.
+    fn leave_registers(&mut self, args: &[Value; 3], next: &[u32]) {
+        for register in 0..self.held.len() {
+            let Some(val) = self.held[register] else { continue };
+            let is_last = args.iter().zip(next).any(|(&arg, &after)| arg == val && after == NEVER);
+            if !is_last {
+                self.spill(register);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs allocated code on numbers and compares with the code itself.
+    fn check(lines: &[Line], n_fixed: usize, n_registers: Register) -> Allocated {
+        let n_values = n_fixed + lines.iter().filter(|line| line.dst.is_some()).count();
+        let fixed: Vec<bool> = (0..n_values).map(|val| val < n_fixed).collect();
+        let value = |line: &Line, args: &[u64]| {
+            let mixed = args.iter().fold(17u64, |h, &a| h.wrapping_mul(31).wrapping_add(a));
+            mixed ^ u64::from(line.folds)
+        };
+        let mut plain: Vec<u64> = (0..n_values as u64).map(|val| val * 7 + 1).collect();
+        let mut seen = vec![0; lines.len()];
+        for (number, line) in lines.iter().enumerate() {
+            let args: Vec<u64> = line.args().iter().map(|&arg| plain[arg as usize]).collect();
+            seen[number] = value(line, &args);
+            if let Some(dst) = line.dst {
+                plain[dst as usize] = seen[number];
+            }
+        }
+        let done = allocate(lines, &fixed, n_registers);
+        let mut registers = vec![None; usize::from(n_registers)];
+        let mut slots = vec![None; done.n_slots as usize];
+        let read =
+            |operand: Operand, registers: &[Option<u64>], slots: &[Option<u64>]| match operand {
+                Operand::Register(r) => registers[usize::from(r)].unwrap(),
+                Operand::Slot(slot) => slots[slot as usize].unwrap(),
+                Operand::Fixed(val) => plain[val as usize],
+            };
+        for step in &done.steps {
+            match *step {
+                Step::Spill { from, slot } => slots[slot as usize] = registers[usize::from(from)],
+                Step::Reload { to, from } => {
+                    registers[usize::from(to)] = Some(read(from, &registers, &slots));
+                }
+                Step::Run { line: number, args, dst } => {
+                    let line = &lines[number as usize];
+                    let in_memory = |o: &&Operand| !matches!(o, Operand::Register(_));
+                    let used = &args[..line.args().len()];
+                    assert!(line.is_call || used.iter().filter(in_memory).count() <= 1);
+                    let given: Vec<u64> =
+                        used.iter().map(|&arg| read(arg, &registers, &slots)).collect();
+                    let result = value(line, &given);
+                    assert_eq!(result, seen[number as usize], "line {number}");
+                    if line.is_call {
+                        registers.fill(None);
+                    }
+                    if let Some(dst) = dst {
+                        registers[usize::from(dst)] = Some(result);
+                    }
+                }
+            }
+        }
+        done
+    }
+
+    fn random_lines(n: usize, n_fixed: u32, seed: u64) -> Vec<Line> {
+        let mut state = seed;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 33) % u64::from(below)) as u32
+        };
+        let mut lines = Vec::new();
+        let mut n_values = n_fixed;
+        for k in 0..n {
+            let recent = n_values.min(40);
+            let args = [0; 3].map(|_| match random(4) {
+                0 => random(n_values),
+                _ => n_values - 1 - random(recent),
+            });
+            let dst = (k + 1 < n && random(10) != 0).then_some(n_values);
+            n_values += u32::from(dst.is_some());
+            let n_args = 1 + random(3) as u8;
+            let is_call = random(15) == 0;
+            lines.push(Line { args, n_args, dst, folds: random(8) as u8, is_call });
+        }
+        lines
+    }
+
+    #[test]
+    fn allocated_code_computes_the_same() {
+        for seed in 0..60 {
+            for n_registers in [4, 5, 14] {
+                check(&random_lines(400, 5, seed), 5, n_registers);
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_needs_no_memory() {
+        let line = |k: u32| Line {
+            args: [k, 0, 0],
+            n_args: 2,
+            dst: Some(k + 1),
+            folds: 0b10,
+            ..Line::default()
+        };
+        let mut lines: Vec<Line> = (0..100).map(line).collect();
+        lines.push(Line { args: [100, 0, 0], n_args: 1, ..Line::default() });
+        let done = check(&lines, 1, 4);
+        assert_eq!(done.n_slots, 0);
+        assert_eq!(done.steps.len(), lines.len() + 1);
+    }
+}

@@ -1,0 +1,62 @@
+//! Orders of straight-line code that keep few values alive.
+
+use super::allocate::{Line, Value};
+
+/// The lines in the order in which a walk from each line without result, in turn, needs them; of
+/// the arguments of a line the one whose computation takes more registers comes first (R. Sethi,
+/// J. D. Ullman, "The generation of optimal code for arithmetic expressions", J. ACM 17, 1970;
+/// values that several lines use count once). Lines that nothing needs are left out.
+pub fn depth_first(lines: &[Line], n_values: usize) -> Vec<u32> {
+    const NONE: u32 = u32::MAX;
+    let mut maker = vec![NONE; n_values];
+    for (number, line) in lines.iter().enumerate() {
+        if let Some(dst) = line.dst {
+            maker[dst as usize] = number as u32;
+        }
+    }
+    let need = needs(lines, &maker);
+    let mut order = Vec::with_capacity(lines.len());
+    let mut is_done = vec![false; lines.len()];
+    let mut open: Vec<(u32, bool)> = Vec::new();
+    for (root, line) in lines.iter().enumerate() {
+        if line.dst.is_none() {
+            open.push((root as u32, false));
+        }
+        while let Some((number, is_ready)) = open.pop() {
+            if is_done[number as usize] {
+                continue;
+            }
+            if is_ready {
+                is_done[number as usize] = true;
+                order.push(number);
+                continue;
+            }
+            open.push((number, true));
+            let mut makers = [NONE; 3];
+            for (maker_of, &arg) in makers.iter_mut().zip(lines[number as usize].args()) {
+                *maker_of = maker[arg as usize];
+            }
+            // The last one pushed is visited first.
+            makers.sort_by_key(|&m| if m == NONE { 0 } else { need[m as usize] });
+            let missing = makers.iter().filter(|&&m| m != NONE && !is_done[m as usize]);
+            open.extend(missing.map(|&m| (m, false)));
+        }
+    }
+    order
+}
+
+/// Registers that a line's computation takes if nothing of it is there.
+fn needs(lines: &[Line], maker: &[u32]) -> Vec<u32> {
+    let of = |arg: Value, need: &[u32]| need.get(maker[arg as usize] as usize).copied();
+    let mut need: Vec<u32> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let mut parts = [0; 3];
+        for (part, &arg) in parts.iter_mut().zip(line.args()) {
+            *part = of(arg, &need).unwrap_or(0);
+        }
+        parts.sort_unstable_by_key(|&part| std::cmp::Reverse(part));
+        let at_once = parts.iter().enumerate().map(|(k, &part)| part + k as u32);
+        need.push(at_once.max().unwrap_or(0).max(1));
+    }
+    need
+}
