@@ -101,7 +101,7 @@ pub struct Output {
 }
 
 /// How a function is compiled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     pub engine: EngineKind,
     pub simplify: SimplifyOptions,

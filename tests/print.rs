@@ -163,7 +163,7 @@ fn assert_same_values(f: &Function, g: &Function, n_roundings: f64, name: &str) 
             .map(|i| (0..i.pattern.nnz()).map(|k| 0.8 + 0.3 * (k as f64).sin()).collect())
             .collect();
         let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-        let strict = SimplifyOptions { level: 0, math: Math::Strict };
+        let strict = SimplifyOptions { level: 0, math: Math::Strict, rules: None };
         let options = Options { engine: EngineKind::Interp, simplify: strict };
         f.compile(&options).unwrap().evaluate(&inputs).unwrap()
     };

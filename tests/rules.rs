@@ -1,182 +1,157 @@
 //! Every rewrite rule is tested by what its class promises; every refuted rule must fail.
 
-use nablac::ops::scalar::ScalarOp;
-use nablac::simplify::rules::{Class, Condition, built_in, variables};
-use nablac::syntax::formula::{Formula, FormulaOp};
+use nablac::simplify::report::wrong_rules;
+use nablac::simplify::rules::{UserRules, built_in, built_in_sources};
+use nablac::syntax::render_all;
 
-const SPECIAL: [f64; 27] = [
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    2.0,
-    -2.0,
-    3.0,
-    0.5,
-    -0.5,
-    0.3,
-    -0.7,
-    1.5,
-    -17.3,
-    40.0,
-    1e-9,
-    -1e-9,
-    1e9,
-    1e-60,
-    1e60,
-    5e-324,
-    f64::MIN_POSITIVE,
-    f64::MAX,
-    f64::MIN,
-    f64::INFINITY,
-    f64::NEG_INFINITY,
-    f64::NAN,
-    1024.0,
-];
-
-/// A value and the largest magnitude on the way to it, not finite where it is undefined.
-fn evaluate(formula: &Formula, point: &[(&str, f64)]) -> (f64, f64) {
-    evaluate_rounded(formula, point, |_| 0.0)
-}
-
-/// [`evaluate`], with step `k` off by the relative error `error(k)`.
-fn evaluate_rounded(
-    formula: &Formula,
-    point: &[(&str, f64)],
-    error: impl Fn(usize) -> f64,
-) -> (f64, f64) {
-    let mut stack: Vec<f64> = Vec::new();
-    let mut scale: f64 = 0.0;
-    let (mut k, mut lost) = (0, false);
-    for op in &formula.ops {
-        let value = match op {
-            FormulaOp::Number(v) => *v,
-            FormulaOp::Var(name) => point.iter().find(|(n, _)| n == name).unwrap().1,
-            FormulaOp::Apply { name, n_args } => {
-                let args = stack.split_off(stack.len() - usize::from(*n_args));
-                let value = ScalarOp::from_name(name).unwrap().eval(&args);
-                k += 1;
-                lost |= value == 0.0
-                    && matches!(name.as_str(), "mul" | "div" | "pow" | "exp")
-                    && args[0] != 0.0
-                    && (name != "mul" || args[1] != 0.0);
-                if error(k) == 0.0 { value } else { value + value * error(k) }
-            }
-            FormulaOp::Arg(_) | FormulaOp::Result => unreachable!("rules have free variables only"),
-        };
-        // A NaN on the way makes the formula undefined even if a later step hides it, and so
-        // does the loss of all digits to underflow.
-        lost |= value.is_nan() || value != 0.0 && value.abs() < 1e-150;
-        scale = if lost { f64::NAN } else { scale.max(value.abs()) };
-        stack.push(value);
-    }
-    (stack[0], scale)
-}
-
-/// How far rounding on the way moves the value of a formula.
-fn rounding(formula: &Formula, point: &[(&str, f64)]) -> f64 {
-    let value = evaluate(formula, point).0;
-    let moved = |error: fn(usize) -> f64| (evaluate_rounded(formula, point, error).0 - value).abs();
-    moved(|_| f64::EPSILON) + moved(|k| if k % 2 == 0 { f64::EPSILON } else { -f64::EPSILON })
-}
-
-/// A small deterministic generator.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Both signs, magnitudes from 1e-4 to 1e4, every third a small half-integer.
-    fn value(&mut self) -> f64 {
-        if self.next() < 0.33 {
-            return (self.next() * 17.0).floor() / 2.0 - 4.0;
-        }
-        let magnitude = 10f64.powf(self.next() * 8.0 - 4.0);
-        if self.next() < 0.5 { magnitude } else { -magnitude }
-    }
-}
-
-/// All combinations of special values (some of them for many variables), and random points.
-fn points(n: usize) -> Vec<Vec<f64>> {
-    let grid: &[f64] = if n <= 2 { &SPECIAL } else { &SPECIAL[..14] };
-    let mut points = vec![vec![]];
-    for _ in 0..n.min(3) {
-        points = points
-            .iter()
-            .flat_map(|p: &Vec<f64>| grid.iter().map(move |&v| [&p[..], &[v]].concat()))
-            .collect();
-    }
-    for p in &mut points {
-        p.resize(n, 0.25);
-    }
-    let mut random = Random(7);
-    for _ in 0..4000 {
-        points.push((0..n).map(|_| random.value()).collect());
-    }
-    points
-}
-
-fn allowed(conditions: &[Condition], point: &[(&str, f64)]) -> bool {
-    conditions
-        .iter()
-        .all(|c| c.property.holds(point.iter().find(|(n, _)| *n == c.variable).unwrap().1))
-}
+use expect_test::{Expect, expect};
 
 #[test]
 fn every_rule_keeps_the_promise_of_its_class() {
-    let mut failures = Vec::new();
-    for rule in &built_in().rules {
-        let names = variables(&rule.lhs);
-        let mut n_checked = 0;
-        for values in points(names.len()) {
-            let point: Vec<(&str, f64)> = names.iter().copied().zip(values).collect();
-            if !allowed(&rule.conditions, &point) {
-                continue;
-            }
-            let (left, left_scale) = evaluate(&rule.lhs, &point);
-            let (right, right_scale) = evaluate(&rule.rhs, &point);
-            let finite_operands = point.iter().all(|(_, v)| v.is_finite());
-            let within = |tolerance: f64| {
-                // Defined: nothing on the way is NaN or beyond 1e150, nor lost to underflow.
-                let defined = finite_operands
-                    && left_scale < 1e150
-                    && point.iter().all(|(_, v)| *v == 0.0 || v.abs() > 1e-70);
-                let scale = left_scale.max(if right_scale < 1e150 { right_scale } else { 0.0 });
-                !defined
-                    || (left - right).abs() <= tolerance * scale + 9.0 * rounding(&rule.lhs, &point)
-            };
-            let good = match rule.class {
-                Class::Exact => {
-                    left.to_bits() == right.to_bits() || left.is_nan() && right.is_nan()
-                }
-                Class::Finite => !finite_operands || !left.is_finite() || left == right,
-                Class::Real => within(1e-11),
-                Class::Approx(tolerance) => within(tolerance),
-            };
-            n_checked += 1;
-            if !good {
-                failures.push(format!("{} at {point:?}: {left:?} against {right:?}", rule.name));
-                break;
-            }
-        }
-        if n_checked < 20 {
-            failures.push(format!("{}: only {n_checked} points satisfy its conditions", rule.name));
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let wrong = wrong_rules(built_in());
+    assert!(wrong.is_empty(), "{}", render_all(&wrong, &built_in_sources(), false));
+}
+
+fn check(text: &str, expected: Expect) {
+    let shown = match UserRules::parse("my.rules", text) {
+        Ok(rules) => format!("{} rules hold", rules.rules().rules.len()),
+        Err(e) => e.to_string(),
+    };
+    expected.assert_eq(&shown);
 }
 
 #[test]
-fn every_refuted_rule_fails_at_its_point() {
-    for rule in &built_in().refuted {
-        let point: Vec<(&str, f64)> = rule.at.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-        let (left, _) = evaluate(&rule.lhs, &point);
-        let (right, _) = evaluate(&rule.rhs, &point);
-        assert!(left.is_finite(), "{}: the left side is undefined there", rule.name);
-        let equal = (left - right).abs() <= 1e-6 * left.abs().max(1.0);
-        assert!(!equal, "{}: {left} equals {right}", rule.name);
-    }
+fn wrong_rules_have_counterexamples() {
+    check("double real 2 * sin(x) * cos(x) => sin(2 * x)", expect!["1 rules hold"]);
+    check(
+        "split real log(x * y) => log(x) + log(y)",
+        expect![[r#"
+        error[E0602]: the rule `split` is wrong at x = -1, y = -1
+         --> my.rules:1:26
+          |
+        1 | split real log(x * y) => log(x) + log(y)
+          |            ----------    ^^^^^^^^^^^^^^^ NaN
+          |            |
+          |            0.0 at x = -1, y = -1
+          |
+          = help: a `real` rule is equal in real arithmetic wherever the left side is defined
+          = help: it holds with `when x >= 0`"#]],
+    );
+    check(
+        "root real sqrt(x^2) => x",
+        expect![[r#"
+        error[E0602]: the rule `root` is wrong at x = -1
+         --> my.rules:1:24
+          |
+        1 | root real sqrt(x^2) => x
+          |           ---------    ^ -1.0
+          |           |
+          |           1.0 at x = -1
+          |
+          = help: a `real` rule is equal in real arithmetic wherever the left side is defined
+          = help: it holds with `when x >= 0`"#]],
+    );
+    check(
+        "root real sqrt(x^2) => x when x <= 0",
+        expect![[r#"
+            error[E0602]: the rule `root` is wrong at x = -1
+             --> my.rules:1:24
+              |
+            1 | root real sqrt(x^2) => x when x <= 0
+              |           ---------    ^ -1.0
+              |           |
+              |           1.0 at x = -1
+              |
+              = help: a `real` rule is equal in real arithmetic wherever the left side is defined"#]],
+    );
+    check(
+        "half exact x * y / y => x",
+        expect![[r#"
+        error[E0602]: the rule `half` is wrong at x = 1, y = 0
+         --> my.rules:1:25
+          |
+        1 | half exact x * y / y => x
+          |            ---------    ^ 1.0
+          |            |
+          |            NaN at x = 1, y = 0
+          |
+          = help: an `exact` rule gives the same bits for every f64
+          = help: it holds as a `real` rule"#]],
+    );
+    check(
+        "small approx(1e-6) sin(x) => x when x in [-0.1, 0.1]",
+        expect![[r#"
+        error[E0602]: the rule `small` is wrong at x = -0.1
+         --> my.rules:1:30
+          |
+        1 | small approx(1e-6) sin(x) => x when x in [-0.1, 0.1]
+          |                    ------    ^ -0.1
+          |                    |
+          |                    -0.09983341664682815 at x = -0.1
+          |
+          = help: an `approx` rule is equal within 1e-6 where the left side is defined"#]],
+    );
+    check("small approx(2e-3) sin(x) => x when x in [-0.1, 0.1]", expect!["1 rules hold"]);
+    check("narrow real floor(x) => 0 when x in [0.25, 0.5]", expect!["1 rules hold"]);
+    check(
+        "never real x * y => x when x > 0 and x < 0",
+        expect![[r#"
+        error[E0602]: the rule `never` cannot be tested: 0 of the points tried satisfy its conditions
+         --> my.rules:1:1
+          |
+        1 | never real x * y => x when x > 0 and x < 0
+          | ^^^^^
+          |
+          = help: weaken the conditions, or write a constant in the place of the variable"#]],
+    );
+    check(
+        "!right x + y => y + x at x = 1, y = 2",
+        expect![[r#"
+        error[E0602]: the refuted rule `right` holds at its point
+         --> my.rules:1:17
+          |
+        1 | !right x + y => y + x at x = 1, y = 2
+          |        -----    ^^^^^ 3.0
+          |        |
+          |        3.0 at x = 1, y = 2
+          |
+          = help: give a point at which the left side is finite and the right side differs from it"#]],
+    );
+}
+
+#[test]
+fn mistakes_of_a_file_are_all_told() {
+    check(
+        "# mine\ntwice real x + x => 2 * z\nsin-odd reel sin(-x) => -sin(x)\nbare\nb exact cosinus(x) => 1",
+        expect![[r#"
+            error[E0601]: `z` does not occur on the left side
+             --> my.rules:2:21
+              |
+            2 | twice real x + x => 2 * z
+              |            -----    ^^^^^
+              |            |
+              |            the left side binds all variables
+
+            error[E0601]: `reel` is not a class of rules
+             --> my.rules:3:9
+              |
+            3 | sin-odd reel sin(-x) => -sin(x)
+              |         ^^^^
+              |
+              = help: the classes are exact, finite, real and approx(TOL), after the name of the rule
+
+            error[E0601]: a rule is `NAME CLASS LEFT => RIGHT [when CONDITIONS]`
+             --> my.rules:4:1
+              |
+            4 | bare
+              | ^^^^
+              |
+              = help: such as `log-of-exp real log(exp(x)) => x`
+
+            error[E0601]: unknown operation `cosinus`
+             --> my.rules:5:9
+              |
+            5 | b exact cosinus(x) => 1
+              |         ^^^^^^^"#]],
+    );
 }

@@ -76,7 +76,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let function = opened.function.clone();
     let inputs = resolve(&function, |name| given.get(name), true)?;
-    let options = args.compile.options();
+    let options = args.compile.options()?;
     let compiled = function.compile(&options)?;
     opened.check_memory(&compiled.kernel)?;
     let eval_ns = time(&compiled, &inputs)?;
@@ -106,7 +106,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
 
 /// Operations at level 0.
 pub fn before(function: &Function, options: &SimplifyOptions) -> OpCounts {
-    let options = SimplifyOptions { level: 0, ..*options };
+    let options = SimplifyOptions { level: 0, ..options.clone() };
     count(&Arc::new(kernel::build(&function.optimized(&options))))
 }
 

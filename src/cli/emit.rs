@@ -10,6 +10,7 @@ use crate::backend::c::{CFunction, COptions, CPort, emit};
 use crate::function::{Function, FunctionError};
 use crate::kernel;
 use crate::print::{dot, latex, nab};
+use crate::simplify::SimplifyOptions;
 use crate::syntax::Code;
 
 /// Write a function in another form: C, a saved model, a picture, formulas, a program
@@ -68,7 +69,8 @@ fn emit_c(args: &Args, opened: &Opened, out: &mut impl Write) -> Result<(), Fail
         }
         None => vec![opened.function.clone()],
     };
-    let exported: Vec<CFunction> = functions.iter().map(|f| c_function(f, args)).collect();
+    let options = args.simplify.options()?;
+    let exported: Vec<CFunction> = functions.iter().map(|f| c_function(f, &options)).collect();
     for function in &exported {
         opened.check_memory(&function.kernel)?;
     }
@@ -80,8 +82,8 @@ fn emit_c(args: &Args, opened: &Opened, out: &mut impl Write) -> Result<(), Fail
     Ok(())
 }
 
-fn c_function(function: &Function, args: &Args) -> CFunction {
-    let optimized = function.optimized(&args.simplify.options());
+fn c_function(function: &Function, options: &SimplifyOptions) -> CFunction {
+    let optimized = function.optimized(options);
     let unit = |units: &[Arc<str>]| (!units.is_empty()).then(|| units.join(", "));
     let inputs = function.inputs().iter().map(|input| CPort {
         name: input.name.to_string(),

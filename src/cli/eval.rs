@@ -45,7 +45,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             vec![Ok(BTreeMap::new())]
         }
     };
-    let compiled = opened.function.compile(&args.compile.options())?;
+    let compiled = opened.function.compile(&args.compile.options()?)?;
     opened.check_memory(&compiled.kernel)?;
     let mut memory = cancel::memory();
     let mut n_failed = 0;

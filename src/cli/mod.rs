@@ -15,6 +15,7 @@ mod fmt;
 mod new;
 mod open;
 mod print;
+mod rules;
 mod show;
 mod spy;
 mod test;
@@ -57,6 +58,7 @@ enum Command {
     Test(test::Args),
     Bench(bench::Args),
     Fmt(fmt::Args),
+    Rules(rules::Args),
     Explain(explain::Args),
     New(new::Args),
 }
@@ -137,6 +139,10 @@ struct SimplifyArgs {
     /// What simplification promises: the same bits, the same real number, or an approximation
     #[arg(long, value_enum, default_value_t = MathArg::Real)]
     math: MathArg,
+    /// Rewrite rules of your own beside the built-in ones; `nablac rules --help` tells how they
+    /// are written
+    #[arg(long, value_name = "FILE.rules")]
+    rules: Option<String>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
@@ -183,19 +189,27 @@ impl Engine {
 }
 
 impl SimplifyArgs {
-    fn options(&self) -> SimplifyOptions {
+    /// Reads the rules of the user.
+    fn options(&self) -> Result<SimplifyOptions, Failure> {
         let math = match self.math {
             MathArg::Strict => Math::Strict,
             MathArg::Real => Math::Real,
             MathArg::Fast => Math::Fast,
         };
-        SimplifyOptions { level: self.level, math }
+        let rules = match &self.rules {
+            Some(_) if self.level < 2 => {
+                return Err(Failure::usage("`--rules` needs `--level 2` or `--level 3`"));
+            }
+            Some(file) => Some(rules::read(file)?),
+            None => None,
+        };
+        Ok(SimplifyOptions { level: self.level, math, rules })
     }
 }
 
 impl CompileArgs {
-    fn options(&self) -> Options {
-        Options { engine: self.engine.kind(), simplify: self.simplify.options() }
+    fn options(&self) -> Result<Options, Failure> {
+        Ok(Options { engine: self.engine.kind(), simplify: self.simplify.options()? })
     }
 }
 
@@ -218,6 +232,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(args) => test::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Fmt(args) => fmt::run(&args, &mut out),
+        Command::Rules(args) => rules::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::New(args) => new::run(&args, &mut out),
     };

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::FxHashSet;
 
@@ -14,11 +15,11 @@ use crate::backend::jit::{JitOptions, asm, clif};
 use crate::function::{Function, FunctionError};
 use crate::graph::{Func, visit};
 use crate::kernel;
-use crate::kernel::count::count;
+use crate::kernel::count::{OpCounts, count};
 use crate::kernel::ir::Kernel;
 use crate::print::label;
 use crate::saved;
-use crate::simplify::SimplifyOptions;
+use crate::simplify::{self, SimplifyOptions, optimize_until};
 use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
 use crate::syntax::{SourceMap, dump, parse};
 
@@ -50,7 +51,7 @@ enum Stage {
     Asm,
     /// The patterns of sparse outputs
     Spy,
-    /// Operations before and after simplification
+    /// Operations, their weighted cost and the time of each stage of simplification
     Cost,
     /// How few directional derivatives give each sparse output
     Colors,
@@ -76,7 +77,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let opened = args.model.open()?;
     let function = opened.function.clone();
-    let options = args.simplify.options();
+    let options = args.simplify.options()?;
     let compiled = || -> Arc<Kernel> { Arc::new(kernel::build(&function.optimized(&options))) };
     let engine = |e| Failure::from(FunctionError::Engine(e));
     let jit = JitOptions::default();
@@ -199,15 +200,25 @@ fn colors(pattern: &Pattern) -> String {
     text
 }
 
+/// Operations, their cost and the time of each stage.
 fn cost(function: &Function, options: &SimplifyOptions) -> String {
-    let plain = count(&Arc::new(kernel::build(function.func())));
-    let after = count(&Arc::new(kernel::build(&function.optimized(options))));
-    let stages = [
-        ("construction", plain),
-        ("level 0", bench::before(function, options)),
-        ("simplified", after),
-    ];
-    let lines =
-        stages.iter().map(|(stage, ops)| format!("{stage:<14}{}\n", bench::counts_text(ops)));
+    let mut rows = vec![("construction", counted(function.func()), None)];
+    let mut before_s = 0.0;
+    for stage in simplify::Stage::ALL {
+        let start = Instant::now();
+        let func = optimize_until(function.func(), options, stage);
+        let seconds = start.elapsed().as_secs_f64();
+        // A stage is run with those before it.
+        rows.push((stage.name(), counted(&func), Some((seconds - before_s).max(0.0))));
+        before_s = seconds;
+    }
+    let lines = rows.iter().map(|(stage, ops, seconds)| {
+        let time = seconds.map_or(String::new(), |s| format!(", {:.1} ms", s * 1e3));
+        format!("{stage:<14}cost {}, operations {}{time}\n", ops.cost, bench::counts_text(ops))
+    });
     lines.collect()
+}
+
+fn counted(func: &Arc<Func>) -> OpCounts {
+    count(&Arc::new(kernel::build(func)))
 }

@@ -10,6 +10,7 @@ use crate::data::Value;
 use crate::function::{Function, FunctionError, Options};
 use crate::lower::{Expectation, TestProgram};
 use crate::model::{Lowered, Model};
+use crate::simplify::SimplifyOptions;
 use crate::syntax::{Code, Diagnostic, SourceMap};
 
 /// Run the `test` blocks of programs in every engine
@@ -42,6 +43,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let (mut n_passed, mut n_failed, mut n_broken) = (0, 0, 0);
     let mut failures = String::new();
     let data = super::open::read_data(&args.data)?;
+    let simplify = args.simplify.options()?;
     for file in &args.files {
         let (name, text) = files::read(file)?;
         let mut model = Model::parse(&name, &text).data(data.clone());
@@ -69,7 +71,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
                     break;
                 }
             };
-            let outcome = test_in_engines(&lowered, args)?;
+            let outcome = test_in_engines(&lowered, args, &simplify)?;
             let engines = outcome.engines.join(", ");
             if outcome.failures.is_empty() {
                 n_passed += 1;
@@ -95,7 +97,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     if n_failed + n_broken == 0 { Ok(()) } else { Err(Failure::reported()) }
 }
 
-fn test_in_engines(lowered: &Lowered, args: &Args) -> Result<Outcome, Failure> {
+fn test_in_engines(
+    lowered: &Lowered,
+    args: &Args,
+    simplify: &SimplifyOptions,
+) -> Result<Outcome, Failure> {
     let function = lowered.function();
     let empty = TestProgram::default();
     let test = lowered.program.test.as_ref().unwrap_or(&empty);
@@ -107,7 +113,7 @@ fn test_in_engines(lowered: &Lowered, args: &Args) -> Result<Outcome, Failure> {
     let inputs = inputs(&function, test)?;
     let mut memory = cancel::memory();
     for engine in engines {
-        let options = Options { engine: engine.kind(), simplify: args.simplify.options() };
+        let options = Options { engine: engine.kind(), simplify: simplify.clone() };
         let compiled = match function.compile(&options) {
             Err(FunctionError::C(CEngineError::NoCompiler { .. })) if args.engine.is_none() => {
                 continue;

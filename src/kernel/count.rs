@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Affine, Callee, Inst, Kernel, LoopId, Trip};
-use crate::ops::scalar::Counter;
+use crate::ops::scalar::{Counter, ScalarOp};
 
 /// Executed operations by kind, as the table of operations sorts them.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct OpCounts {
     pub call: u64,
     /// Comparisons, selections, rounding and the like.
     pub other: u64,
+    /// All of them, weighted by the table of operations.
+    pub cost: u64,
 }
 
 impl OpCounts {
@@ -28,9 +30,13 @@ impl OpCounts {
         counts.into_iter().fold(0, u64::saturating_add)
     }
 
-    fn one(counter: Counter) -> OpCounts {
+    fn one(op: ScalarOp) -> OpCounts {
         let mut counts = OpCounts::default();
-        match counter {
+        let row = op.row();
+        if row.counter != Counter::Free {
+            counts.cost = u64::from(row.cost);
+        }
+        match row.counter {
             Counter::Add => counts.add = 1,
             Counter::Mul => counts.mul = 1,
             Counter::Div => counts.div = 1,
@@ -54,6 +60,7 @@ impl Add for OpCounts {
             sqrt: self.sqrt.saturating_add(other.sqrt),
             call: self.call.saturating_add(other.call),
             other: self.other.saturating_add(other.other),
+            cost: self.cost.saturating_add(other.cost),
         }
     }
 }
@@ -75,6 +82,7 @@ impl Mul<u64> for OpCounts {
             sqrt: self.sqrt.saturating_mul(times),
             call: self.call.saturating_mul(times),
             other: self.other.saturating_mul(times),
+            cost: self.cost.saturating_mul(times),
         }
     }
 }
@@ -118,8 +126,8 @@ fn count_one(kernel: &Kernel, of_callee: impl Fn(&Arc<Kernel>) -> OpCounts) -> O
     let mut known = FxHashMap::default();
     for inst in &kernel.insts {
         let once = match inst {
-            Inst::Apply { op, .. } => OpCounts::one(op.row().counter),
-            Inst::Accumulate { .. } => OpCounts::one(Counter::Add),
+            Inst::Apply { op, .. } => OpCounts::one(*op),
+            Inst::Accumulate { .. } => OpCounts::one(ScalarOp::Add),
             Inst::Call { id } => match &kernel.calls[*id as usize].callee {
                 Callee::Kernel(callee) => of_callee(callee),
                 Callee::External(_) => OpCounts::default(),

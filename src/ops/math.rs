@@ -63,7 +63,8 @@ unary! {
     cosh = |a| a.cosh();
     tanh = |a| a.tanh();
     asinh = |a| libm::asinh(a);
-    acosh = |a| libm::acosh(a);
+    // The library gives numbers for arguments below -1.
+    acosh = |a| if a < 1.0 { f64::NAN } else { libm::acosh(a) };
     atanh = |a| libm::atanh(a);
     abs = |a| a.abs();
     floor = |a| a.floor();

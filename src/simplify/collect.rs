@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::polynomial::{Def, Monomial, System, Term, Var, collect_terms};
 use super::powers::half_exponent;
-use super::rules::{Class, RuleSet};
+use super::rules::{Class, Rule};
 use crate::graph::visit::{reachable, use_counts};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::scalar::ScalarOp;
@@ -28,12 +28,15 @@ const LONG_PRODUCT: u32 = 16;
 /// Largest sum of exponents in a product.
 const LARGEST_DEGREE: u32 = 1 << 12;
 
+/// The sign `f(-x) / f(x)` of odd and even operations.
+pub type Parities = FxHashMap<ScalarOp, f64>;
+
 /// Makes the system of what `outputs` need.
 pub fn collect(
     graph: &Graph,
     outputs: &[NodeId],
     flattening: Flattening,
-    rules: &RuleSet,
+    parities: &Parities,
 ) -> System {
     let order = reachable(graph, outputs);
     let mut collector = Collector {
@@ -45,7 +48,7 @@ pub fn collect(
         applied: FxHashMap::default(),
         radicands: FxHashMap::default(),
         roots: FxHashMap::default(),
-        parities: parities(rules),
+        parities,
     };
     for &id in &order {
         let value = match collector.kinds[id.index()] {
@@ -207,9 +210,9 @@ fn kinds(graph: &Graph, outputs: &[NodeId], order: &[NodeId], flattening: Flatte
 }
 
 /// Operations that are odd or even by an exact rule `f(-x) => -f(x)` or `f(-x) => f(x)`.
-fn parities(rules: &RuleSet) -> FxHashMap<ScalarOp, f64> {
+pub fn parities(rules: &[&Rule]) -> Parities {
     let mut parities = FxHashMap::default();
-    for rule in rules.rules.iter().filter(|r| r.class == Class::Exact) {
+    for rule in rules.iter().filter(|r| r.class == Class::Exact) {
         let [
             FormulaOp::Var(_),
             FormulaOp::Apply { name: neg, .. },
@@ -241,7 +244,7 @@ struct Collector<'g> {
     radicands: FxHashMap<Var, Var>,
     /// The square root of a variable.
     roots: FxHashMap<Var, Var>,
-    parities: FxHashMap<ScalarOp, f64>,
+    parities: &'g Parities,
 }
 
 impl Collector<'_> {

@@ -74,6 +74,20 @@ pub struct FactsOf {
 /// An e-graph of scalar operations.
 pub type Classes = EGraph<Term, FactsOf>;
 
+/// A constant of an e-graph.
+pub fn constant(classes: &mut Classes, value: f64) -> Id {
+    classes.add(Term { head: Head::Constant(value.to_bits()), children: Vec::new() })
+}
+
+/// A node of an e-graph, operands of sums and products in order.
+pub fn add(classes: &mut Classes, head: Head, mut children: Vec<Id>) -> Id {
+    if matches!(head, Head::Sum | Head::Product) {
+        children.iter_mut().for_each(|c| *c = classes.find(*c));
+        children.sort_unstable();
+    }
+    classes.add(Term { head, children })
+}
+
 impl Analysis<Term> for FactsOf {
     type Data = Facts;
 

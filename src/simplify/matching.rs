@@ -1,231 +1,258 @@
-//! Rules as patterns over an e-graph, and what to do where they match.
+//! Where rules match in an e-graph, and what to do there.
 //!
-//! A sum or product in a pattern has two operands. At the root of a rule they match any two
-//! operands of an n-ary node, the others staying; below the root, a node of just two.
+//! The operands of a sum or product at the root of a rule match any operands of an n-ary node, the
+//! others staying; below the root, sums and products match nodes of just two operands. Rules are
+//! found by the head of their root, and those with a head that does not occur are not tried.
+
+use std::hash::{Hash, Hasher};
 
 use egg::Id;
+use rustc_hash::{FxHashSet, FxHasher};
 
-use super::language::{Classes, Head, Term};
-use super::rules::{Math, Property, RuleSet};
-use crate::ops::scalar::ScalarOp;
-use crate::syntax::formula::{Formula, FormulaOp};
+use super::language::Classes;
+use super::pattern::{Compiled, Proof, Step, commutes};
+use super::rules::{Math, Rule};
+use super::view::{N_KINDS, View, kind};
 
-/// A formula as nodes in postfix order, differences as sums, squares as products.
-#[derive(Clone, Debug)]
-enum Pattern {
-    Var(u8),
-    Constant(f64),
-    Node(Head, Vec<usize>),
+/// Rules by the heads of their roots.
+pub struct RuleBook {
+    rules: Vec<Compiled>,
+    by_root: Vec<Vec<u32>>,
 }
 
-/// A rule ready to be matched.
-pub struct Compiled {
-    lhs: Vec<Pattern>,
-    rhs: Vec<Pattern>,
-    /// Variable and what must be proved of it.
-    conditions: Vec<(u8, Property)>,
-    n_vars: usize,
+/// Places where rules match, in the order in which they were found.
+#[derive(Default)]
+pub struct Matches {
+    found: Vec<Match>,
+    /// Variables of each match, then the operands of its root that stay.
+    ids: Vec<Id>,
 }
 
-/// Where a rule matches: the class, its variables, the operands of the root that stay.
-pub struct Match {
-    pub class: Id,
-    substitution: Vec<Id>,
-    rest: Option<(Head, Vec<Id>)>,
+#[derive(Clone, Copy)]
+struct Match {
+    rule: u32,
+    class: Id,
+    first: u32,
+    end: u32,
 }
 
-/// The rules that may be applied under a promise.
-pub fn compile(rules: &RuleSet, math: Math) -> Vec<Compiled> {
-    let allowed = rules.rules.iter().filter(|r| math.allows(r.class));
-    allowed
-        .map(|rule| {
-            let mut names: Vec<String> = Vec::new();
-            let lhs = patterns(&rule.lhs, &mut names);
-            let rhs = patterns(&rule.rhs, &mut names);
-            let number = |name: &str| names.iter().position(|n| n == name).map(|k| k as u8);
-            let conditions = rule.conditions.iter();
-            let conditions =
-                conditions.filter_map(|c| Some((number(&c.variable)?, c.property))).collect();
-            Compiled { lhs, rhs, conditions, n_vars: names.len() }
-        })
-        .collect()
-}
+/// Longest sum or product that is searched.
+const MAX_CHILDREN: usize = 16;
+/// Most matches of one rule in one class that are taken up at once.
+const MAX_MATCHES: usize = 1000;
+/// Most nodes that are looked at for one rule in one class.
+const MAX_LOOKS: usize = 20_000;
 
-fn patterns(formula: &Formula, names: &mut Vec<String>) -> Vec<Pattern> {
-    let mut nodes: Vec<Pattern> = Vec::new();
-    let mut stack: Vec<usize> = Vec::new();
-    for op in &formula.ops {
-        let node = match op {
-            FormulaOp::Number(v) => Pattern::Constant(*v),
-            FormulaOp::Var(name) => {
-                let known = names.iter().position(|n| n == name);
-                let k = known.unwrap_or_else(|| {
-                    names.push(name.clone());
-                    names.len() - 1
-                });
-                Pattern::Var(k as u8)
+impl RuleBook {
+    /// The rules that may be applied under a promise.
+    pub fn new<'r>(rules: impl IntoIterator<Item = &'r Rule>, math: Math) -> RuleBook {
+        let allowed = rules.into_iter().filter(|r| math.allows(r.class));
+        let rules: Vec<Compiled> = allowed.flat_map(Compiled::new).collect();
+        let mut by_root = vec![Vec::new(); N_KINDS];
+        for (k, rule) in rules.iter().enumerate() {
+            by_root[kind(rule.root)].push(k as u32);
+        }
+        RuleBook { rules, by_root }
+    }
+
+    /// All matches.
+    pub fn search(&self, classes: &Classes, view: &View) -> Matches {
+        let mut matches = Matches::default();
+        let tried = |rules: &Vec<u32>| -> Vec<u32> {
+            let heads = |k: u32| self.rules[k as usize].heads;
+            rules.iter().copied().filter(|&k| heads(k) & !view.heads == 0).collect()
+        };
+        let by_root: Vec<Vec<u32>> = self.by_root.iter().map(tried).collect();
+        let mut search = Search {
+            classes,
+            view,
+            registers: Vec::new(),
+            matches: &mut matches,
+            rule: 0,
+            looks: 0,
+        };
+        for class in 0..view.n_classes() as u32 {
+            let mut heads = view.heads_of(class);
+            while heads != 0 {
+                for &rule in &by_root[heads.trailing_zeros() as usize] {
+                    search.rule = rule;
+                    search.rule(&self.rules[rule as usize], class);
+                }
+                heads &= heads - 1;
             }
-            FormulaOp::Apply { name, n_args } => {
-                let mut args = stack.split_off(stack.len().saturating_sub(usize::from(*n_args)));
-                let Some(op) = ScalarOp::from_name(name) else { continue };
-                let squared =
-                    matches!(args.last().map(|&k| &nodes[k]), Some(Pattern::Constant(2.0)));
-                match op {
-                    ScalarOp::Add => Pattern::Node(Head::Sum, args),
-                    ScalarOp::Mul => Pattern::Node(Head::Product, args),
-                    ScalarOp::Sub => {
-                        nodes.push(Pattern::Node(Head::Apply(ScalarOp::Neg), vec![args[1]]));
-                        args[1] = nodes.len() - 1;
-                        Pattern::Node(Head::Sum, args)
-                    }
-                    ScalarOp::Pow if squared => {
-                        Pattern::Node(Head::Product, vec![args[0], args[0]])
-                    }
-                    _ => Pattern::Node(Head::Apply(op), args),
+        }
+        matches
+    }
+
+    /// Makes the right sides equal to what matched, first by rules that save operations.
+    pub fn apply(&self, classes: &mut Classes, matches: &Matches, session: &mut Session) {
+        let mut made = Vec::new();
+        for saves in [true, false] {
+            for m in &matches.found {
+                let rule = &self.rules[m.rule as usize];
+                if rule.saves != saves {
+                    continue;
+                }
+                if rule.makes_calls && !session.with_calls {
+                    session.is_all = false;
+                    continue;
+                }
+                if classes.total_size() > session.limit {
+                    return;
+                }
+                let ids = &matches.ids[m.first as usize..m.end as usize];
+                let mut hasher = FxHasher::default();
+                (m.rule, m.class, ids).hash(&mut hasher);
+                if session.done.insert(hasher.finish()) {
+                    rule.apply(classes, m.class, ids, &mut made);
                 }
             }
-            FormulaOp::Arg(_) | FormulaOp::Result => continue,
-        };
-        nodes.push(node);
-        stack.push(nodes.len() - 1);
-    }
-    // The root is what the stack holds, and the last node pushed.
-    nodes
-}
-
-/// Most matches of one rule that are taken up at once.
-const MAX_MATCHES: usize = 1000;
-
-impl Compiled {
-    /// The head that nodes must have for the rule to match there.
-    pub fn head(&self) -> Option<Head> {
-        match self.lhs.last() {
-            Some(Pattern::Node(head, _)) => Some(*head),
-            _ => None,
         }
     }
+}
 
-    /// Adds the places in `class` where the rule matches.
-    pub fn search(&self, classes: &Classes, class: Id, found: &mut Vec<Match>) {
-        let Some(Pattern::Node(head, args)) = self.lhs.last() else { return };
-        let n_found = found.len();
-        if !matches!(head, Head::Sum | Head::Product) {
-            for substitution in self.solve(classes, vec![(self.lhs.len() - 1, class)]) {
-                found.push(Match { class, substitution, rest: None });
-            }
+/// What is remembered from one round of matches to the next.
+pub struct Session {
+    /// Whether rules apply that make calls of functions out of arithmetic.
+    with_calls: bool,
+    /// Nodes from which on nothing is added.
+    limit: usize,
+    /// Whether no match was left out.
+    pub is_all: bool,
+    /// Hashes of the matches that have been applied.
+    done: FxHashSet<u64>,
+}
+
+impl Session {
+    pub fn new(with_calls: bool, limit: usize) -> Session {
+        Session { with_calls, limit, is_all: true, done: FxHashSet::default() }
+    }
+}
+
+/// A search for the matches of one rule after another.
+struct Search<'s> {
+    classes: &'s Classes,
+    view: &'s View,
+    registers: Vec<u32>,
+    matches: &'s mut Matches,
+    rule: u32,
+    looks: usize,
+}
+
+impl Search<'_> {
+    /// Adds the places in `class` where a rule matches.
+    fn rule(&mut self, rule: &Compiled, class: u32) {
+        self.looks = 0;
+        self.registers.clear();
+        self.registers.resize(rule.n_registers, 0);
+        let n_before = self.matches.found.len();
+        if !rule.is_n_ary() {
+            self.registers[0] = class;
+            self.run(rule, 0, class, n_before, &[]);
             return;
         }
-        for node in classes[class].nodes.iter().filter(|n| n.head == *head) {
-            if found.len() - n_found > MAX_MATCHES {
-                return;
-            }
-            let n = node.children.len();
-            for i in 0..n {
-                for j in (0..n).filter(|&j| j != i) {
-                    let [first, second] = [i, j].map(|k| classes.find(node.children[k]));
-                    let goals = vec![(args[0], first), (args[1], second)];
-                    for substitution in self.solve(classes, goals) {
-                        let others = (0..n).filter(|&k| k != i && k != j);
-                        let rest: Vec<Id> = others.map(|k| node.children[k]).collect();
-                        let rest = (!rest.is_empty()).then_some((*head, rest));
-                        found.push(Match { class, substitution, rest });
-                    }
-                }
+        let view = self.view;
+        for children in view.nodes(class, rule.root) {
+            if children.len() >= rule.operands.len() && children.len() <= MAX_CHILDREN {
+                self.operands(rule, 0, 0, children, class, n_before);
             }
         }
     }
 
-    /// All ways to match patterns with classes at once.
-    fn solve(&self, classes: &Classes, goals: Vec<(usize, Id)>) -> Vec<Vec<Id>> {
-        let mut solutions = Vec::new();
-        let mut pending = vec![(goals, vec![None; self.n_vars])];
-        while let Some((mut goals, mut bound)) = pending.pop() {
-            let Some((k, class)) = goals.pop() else {
-                let bound: Option<Vec<Id>> = bound.into_iter().collect();
-                solutions.extend(bound.filter(|bound| self.holds(classes, bound)));
-                if solutions.len() > MAX_MATCHES {
-                    return solutions;
-                }
-                continue;
-            };
-            match &self.lhs[k] {
-                Pattern::Var(v) => {
-                    let v = usize::from(*v);
-                    let seen: &mut Option<Id> = &mut bound[v];
-                    if *seen.get_or_insert(class) == class {
-                        pending.push((goals, bound));
+    /// Puts each choice of children into the registers of the operands from `operand` on; `taken`
+    /// are the bits of those in the registers before. Recursion is bounded by the rule.
+    fn operands(
+        &mut self,
+        rule: &Compiled,
+        operand: usize,
+        taken: u32,
+        children: &[u32],
+        class: u32,
+        n_before: usize,
+    ) {
+        let Some(&heads) = rule.operands.get(operand) else {
+            let others = children.iter().enumerate().filter(|(k, _)| taken >> k & 1 == 0);
+            let mut rest = [0; MAX_CHILDREN];
+            let mut n_rest = 0;
+            for (place, (_, &child)) in rest.iter_mut().zip(others) {
+                (*place, n_rest) = (child, n_rest + 1);
+            }
+            self.run(rule, 0, class, n_before, &rest[..n_rest]);
+            return;
+        };
+        // The second operand of a rule that stays the same follows the first.
+        let first = match rule.symmetric && operand == 1 {
+            true => 32 - taken.leading_zeros() as usize,
+            false => 0,
+        };
+        for (k, &child) in children.iter().enumerate().skip(first) {
+            if taken >> k & 1 == 0 && heads & !self.view.heads_of(child) == 0 {
+                self.registers[operand] = child;
+                self.operands(rule, operand + 1, taken | 1 << k, children, class, n_before);
+            }
+        }
+    }
+
+    /// Goes on with step `k`. Recursion is bounded by the length of the rule.
+    fn run(&mut self, rule: &Compiled, mut k: usize, class: u32, n_before: usize, rest: &[u32]) {
+        let view = self.view;
+        while let Some(step) = rule.steps.get(k) {
+            k += 1;
+            let at = |register: usize| self.registers[register];
+            match *step {
+                Step::Has { register, heads } => {
+                    if heads & !view.heads_of(at(register)) != 0 {
+                        return;
                     }
                 }
-                Pattern::Constant(value) => {
-                    if classes[class].data.constant == Some(*value) {
-                        pending.push((goals, bound));
+                Step::Same { register, other } => {
+                    if at(register) != at(other) {
+                        return;
                     }
                 }
-                Pattern::Node(head, args) => {
-                    for node in &classes[class].nodes {
-                        if node.head != *head || node.children.len() != args.len() {
+                Step::Constant { register, value } => {
+                    if view.constant(at(register)) != Some(value) {
+                        return;
+                    }
+                }
+                Step::Open { register, head, n, first } => {
+                    for children in view.nodes(at(register), head) {
+                        self.looks += 1;
+                        let n_found = self.matches.found.len() - n_before;
+                        if n_found > MAX_MATCHES || self.looks > MAX_LOOKS {
+                            return;
+                        }
+                        if children.len() != n {
                             continue;
                         }
-                        let commutes = matches!(head, Head::Sum | Head::Product)
-                            || matches!(head, Head::Apply(op) if op.row().commutative);
-                        let orders: &[[usize; 2]] =
-                            if commutes { &[[0, 1], [1, 0]] } else { &[[0, 1]] };
-                        for order in orders {
-                            let mut goals = goals.clone();
-                            for (k, &arg) in args.iter().enumerate() {
-                                let from = if k < 2 && args.len() == 2 { order[k] } else { k };
-                                goals.push((arg, classes.find(node.children[from])));
-                            }
-                            pending.push((goals, bound.clone()));
+                        self.registers[first..first + n].copy_from_slice(children);
+                        self.run(rule, k, class, n_before, rest);
+                        if n == 2 && commutes(head) && children[0] != children[1] {
+                            self.registers[first] = children[1];
+                            self.registers[first + 1] = children[0];
+                            self.run(rule, k, class, n_before, rest);
                         }
                     }
+                    return;
                 }
             }
         }
-        solutions
-    }
-
-    fn holds(&self, classes: &Classes, bound: &[Id]) -> bool {
-        self.conditions.iter().all(|&(v, p)| classes[bound[usize::from(v)]].data.prove(p))
-    }
-
-    /// Makes the right side equal to what matched.
-    pub fn apply(&self, classes: &mut Classes, found: &Match) {
-        let mut made: Vec<Id> = Vec::with_capacity(self.rhs.len());
-        for node in &self.rhs {
-            let id = match node {
-                Pattern::Var(v) => found.substitution[usize::from(*v)],
-                Pattern::Constant(value) => constant(classes, *value),
-                Pattern::Node(head, args) => {
-                    let children = args.iter().map(|&k| made[k]).collect();
-                    add(classes, *head, children)
-                }
-            };
-            made.push(id);
-        }
-        let Some(&right) = made.last() else { return };
-        let right = match &found.rest {
-            Some((head, rest)) => {
-                let mut children = rest.clone();
-                children.push(right);
-                add(classes, *head, children)
-            }
-            None => right,
+        let id = |v: usize| view.id(self.registers[rule.variables[v]]);
+        let facts = |v: usize| &self.classes[id(v)].data;
+        let proved = |proof: &Proof| match *proof {
+            Proof::Is(v, property) => facts(v).prove(property),
+            Proof::Ordered { less, greater, strict: true } => facts(less).hi < facts(greater).lo,
+            Proof::Ordered { less, greater, strict: false } => facts(less).hi <= facts(greater).lo,
         };
-        classes.union(found.class, right);
+        if !rule.conditions.iter().all(proved) {
+            return;
+        }
+        let first = self.matches.ids.len() as u32;
+        let variables = rule.variables.iter().map(|&r| view.id(self.registers[r]));
+        self.matches.ids.extend(variables);
+        self.matches.ids.extend(rest.iter().map(|&c| view.id(c)));
+        let end = self.matches.ids.len() as u32;
+        let (rule, class) = (self.rule, view.id(class));
+        self.matches.found.push(Match { rule, class, first, end });
     }
-}
-
-/// A constant of an e-graph.
-pub fn constant(classes: &mut Classes, value: f64) -> Id {
-    classes.add(Term { head: Head::Constant(value.to_bits()), children: Vec::new() })
-}
-
-/// A node of an e-graph, operands of sums and products in order.
-pub fn add(classes: &mut Classes, head: Head, mut children: Vec<Id>) -> Id {
-    if matches!(head, Head::Sum | Head::Product) {
-        children.iter_mut().for_each(|c| *c = classes.find(*c));
-        children.sort_unstable();
-    }
-    classes.add(Term { head, children })
 }

@@ -1,20 +1,26 @@
 //! Simplification: fewer operations, the same values as far as the promise [`rules::Math`] goes.
 
+pub mod check;
 mod collect;
 mod emit;
 mod extract;
 mod factor;
 pub(crate) mod facts;
 mod language;
+mod library;
 mod matching;
 mod optimize;
+mod pattern;
 mod polynomial;
 pub mod powers;
 mod products;
+mod read;
+pub mod report;
 pub mod rules;
 mod run;
 mod saturate;
 pub mod sums;
+mod view;
 
-pub use optimize::optimize;
-pub use run::{SimplifyOptions, simplify};
+pub use optimize::{optimize, optimize_until};
+pub use run::{SimplifyOptions, Stage, simplify, simplify_until};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::rules::Math;
-use super::{SimplifyOptions, simplify};
+use super::run::simplify_until;
+use super::{SimplifyOptions, Stage};
 use crate::graph::{Func, copy_nested, expand};
 
 /// The function with small matrices expanded and everything simplified, called functions and
@@ -22,25 +23,31 @@ use crate::graph::{Func, copy_nested, expand};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn optimize(func: &Arc<Func>, options: &SimplifyOptions) -> Arc<Func> {
-    optimize_once(func, options, &mut FxHashMap::default())
+    optimize_until(func, options, Stage::Sums)
+}
+
+/// [`optimize`] with the stages up to `last` alone.
+pub fn optimize_until(func: &Arc<Func>, options: &SimplifyOptions, last: Stage) -> Arc<Func> {
+    optimize_once(func, options, last, &mut FxHashMap::default())
 }
 
 fn optimize_once(
     func: &Arc<Func>,
     options: &SimplifyOptions,
+    last: Stage,
     made: &mut FxHashMap<Arc<Func>, Arc<Func>>,
 ) -> Arc<Func> {
     if let Some(found) = made.get(func) {
         return found.clone();
     }
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
-    let mut nested = |f: &Arc<Func>| optimize_once(f, options, made);
+    let mut nested = |f: &Arc<Func>| optimize_once(f, options, last, made);
     let (graph, roots) = match options.math {
         Math::Strict => copy_nested(graph, outputs, &mut nested),
         Math::Real | Math::Fast => expand(graph, outputs, &mut nested),
     };
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
-    let (mut graph, roots) = simplify(&graph, &roots, &ranges, options);
+    let (mut graph, roots) = simplify_until(&graph, &roots, &ranges, options, last);
     let named = func
         .outputs
         .iter()

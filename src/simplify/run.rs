@@ -1,25 +1,53 @@
 //! The stages of simplification in order, by level.
 
-use super::collect::Flattening;
+use super::collect::{Flattening, parities};
 use super::factor::Search;
-use super::matching::compile;
+use super::language::Head;
+use super::library::{applicable, of_negatives};
+use super::matching::RuleBook;
 use super::powers::lower_powers;
-use super::rules::{Math, built_in};
+use super::rules::{Math, UserRules};
 use super::saturate::{Bounds, saturate};
-use super::sums::{Variant, cost, rewrite};
+use super::sums::{Variant, rank, rewrite};
+use super::view::{Heads, only};
 use crate::graph::{Graph, NodeId, Op};
 
 /// How much to do, and what to promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimplifyOptions {
     /// 0: powers become products, nothing else. 1: linear stages. 2 and 3: search.
     pub level: u8,
     pub math: Math,
+    /// Rules beside the built-in ones; searches use them, from level 2 on.
+    pub rules: Option<UserRules>,
 }
 
 impl Default for SimplifyOptions {
     fn default() -> SimplifyOptions {
-        SimplifyOptions { level: 2, math: Math::Real }
+        SimplifyOptions { level: 2, math: Math::Real, rules: None }
+    }
+}
+
+/// The stages of simplification, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Small powers become products.
+    Powers,
+    /// Rewrite rules, from level 2 on.
+    Rules,
+    /// Sums and products by common factors and parts, from level 1 on.
+    Sums,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 3] = [Stage::Powers, Stage::Rules, Stage::Sums];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Powers => "powers",
+            Stage::Rules => "rules",
+            Stage::Sums => "sums",
+        }
     }
 }
 
@@ -52,13 +80,26 @@ pub fn simplify(
     ranges: &[Option<(f64, f64)>],
     options: &SimplifyOptions,
 ) -> (Graph, Vec<NodeId>) {
+    simplify_until(graph, outputs, ranges, options, Stage::Sums)
+}
+
+/// [`simplify`] with the stages up to `last` alone.
+pub fn simplify_until(
+    graph: &Graph,
+    outputs: &[NodeId],
+    ranges: &[Option<(f64, f64)>],
+    options: &SimplifyOptions,
+    last: Stage,
+) -> (Graph, Vec<NodeId>) {
     let mut best = lower_powers(graph, outputs);
-    if options.level == 0 {
+    if options.level == 0 || last == Stage::Powers {
         return best;
     }
     let is_scalar = |id: &NodeId| matches!(best.0.op(*id), Op::Scalar(_)) && best.0.nnz(*id) == 1;
     let n_operations = best.0.ids().filter(is_scalar).count();
     let effort = if n_operations <= MAX_SEARCHED { options.level } else { options.level.min(1) };
+    let heads = heads(graph);
+    let parities = parities(&of_negatives(heads));
     let mut starts = vec![(graph.clone(), outputs.to_vec())];
     if effort >= 2 {
         let bounds = Bounds {
@@ -66,29 +107,41 @@ pub fn simplify(
             growth: if effort == 2 { 4 } else { 8 },
             reassociate: options.math != Math::Strict,
         };
-        let rules = compile(built_in(), options.math);
+        let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
+        // What rules of the user may make is not known.
+        let heads = if options.rules.is_some() { Heads::MAX } else { heads };
+        let rules = RuleBook::new(applicable(heads).into_iter().chain(own), options.math);
         let saturated = saturate(graph, outputs, ranges, &rules, bounds);
-        if cost(&saturated.0, &saturated.1) < cost(graph, outputs) {
+        if rank(&saturated.0, &saturated.1) < rank(graph, outputs) {
             starts.push(saturated);
         }
     }
-    let mut least = cost(&best.0, &best.1);
+    let mut least = rank(&best.0, &best.1);
     let mut keep_cheaper = |candidate: (Graph, Vec<NodeId>)| {
-        let cost = cost(&candidate.0, &candidate.1);
-        if cost < least {
-            (best, least) = (candidate, cost);
+        let rank = rank(&candidate.0, &candidate.1);
+        if rank < least {
+            (best, least) = (candidate, rank);
         }
     };
     for (graph, outputs) in &starts {
         keep_cheaper(lower_powers(graph, outputs));
-        if options.math == Math::Strict {
+        if options.math == Math::Strict || last == Stage::Rules {
             continue;
         }
         for variant in variants(effort, n_operations) {
-            keep_cheaper(rewrite(graph, outputs, variant, built_in()));
+            keep_cheaper(rewrite(graph, outputs, variant, &parities));
         }
     }
     best
+}
+
+/// The operations that occur.
+fn heads(graph: &Graph) -> Heads {
+    let head = |id| match graph.op(id) {
+        Op::Scalar(op) => only(Head::Apply(op)),
+        _ => 0,
+    };
+    graph.ids().fold(0, |all, id| all | head(id))
 }
 
 /// The ways of the polynomial stage that are tried.
@@ -126,6 +179,7 @@ fn variants(effort: u8, n_operations: usize) -> Vec<Variant> {
 mod tests {
     use super::*;
     use crate::ops::scalar::ScalarOp;
+    use crate::simplify::sums::cost;
     use crate::sparsity::Pattern;
     use crate::syntax::formula::{FormulaOp, parse_pattern};
 
@@ -153,7 +207,7 @@ mod tests {
     /// Cost of `text` after simplification with all inputs in `range`.
     fn cost_of(text: &str, range: Option<(f64, f64)>, math: Math) -> u64 {
         let (graph, root) = build(text);
-        let options = SimplifyOptions { level: 2, math };
+        let options = SimplifyOptions { math, ..SimplifyOptions::default() };
         let (graph, roots) = simplify(&graph, &[root], &[range; 26], &options);
         cost(&graph, &roots)
     }
@@ -201,7 +255,7 @@ mod tests {
     fn results_do_not_depend_on_the_run() {
         let text = "exp(a * b + a * c) / (1 + exp(a * b + a * c)) + sin(a * b) * cos(a * b + d)";
         let (graph, root) = build(text);
-        let options = SimplifyOptions { level: 3, math: Math::Real };
+        let options = SimplifyOptions { level: 3, ..SimplifyOptions::default() };
         let first = simplify(&graph, &[root], &[], &options);
         for _ in 0..3 {
             let again = simplify(&graph, &[root], &[], &options);

@@ -11,8 +11,9 @@ use egg::Id;
 
 use super::extract::extract;
 use super::facts::Facts;
-use super::language::{Classes, FactsOf, Head};
-use super::matching::{Compiled, add};
+use super::language::{Classes, FactsOf, Head, add};
+use super::matching::{RuleBook, Session};
+use super::view::View;
 use crate::graph::visit::{copy_node, reachable, use_counts};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::scalar::ScalarOp;
@@ -47,7 +48,7 @@ pub fn saturate(
     graph: &Graph,
     outputs: &[NodeId],
     ranges: &[Option<(f64, f64)>],
-    rules: &[Compiled],
+    rules: &RuleBook,
     bounds: Bounds,
 ) -> (Graph, Vec<NodeId>) {
     let order = reachable(graph, outputs);
@@ -265,7 +266,35 @@ fn cut(
 }
 
 /// A cheaper equal block, if one is found.
-fn improve(block: &Block, rules: &[Compiled], bounds: Bounds) -> Option<Block> {
+///
+/// Rules that make calls of functions out of arithmetic lead extraction astray where the calls
+/// that they replace stay for other uses, so what is found without these rules counts as well.
+fn improve(block: &Block, rules: &RuleBook, bounds: Bounds) -> Option<Block> {
+    let mut best = None;
+    let mut least = price(block);
+    for with_calls in [false, true] {
+        let (classes, ids, is_all) = explore(block, rules, bounds, with_calls);
+        if let Some(better) = read_back(block, &classes, &ids)
+            && price(&better) < least
+        {
+            least = price(&better);
+            best = Some(better);
+        }
+        if is_all {
+            break;
+        }
+    }
+    best
+}
+
+/// The e-graph of a block after the rules, the classes of its nodes, and whether no rule that
+/// matched was left out.
+fn explore(
+    block: &Block,
+    rules: &RuleBook,
+    bounds: Bounds,
+    with_calls: bool,
+) -> (Classes, Vec<Id>, bool) {
     let atoms = block.atoms.iter().map(|&[lo, hi, flags]| Facts {
         lo: f64::from_bits(lo),
         hi: f64::from_bits(hi),
@@ -281,27 +310,11 @@ fn improve(block: &Block, rules: &[Compiled], bounds: Bounds) -> Option<Block> {
     }
     classes.rebuild();
     let limit = classes.total_size() * bounds.growth + 100;
+    let mut session = Session::new(with_calls, limit);
     for _ in 0..bounds.n_iterations {
-        let mut order: Vec<Id> = classes.classes().map(|c| c.id).collect();
-        order.sort_unstable();
-        let mut found = Vec::new();
-        for &class in &order {
-            let heads: FxHashSet<Head> = classes[class].nodes.iter().map(|n| n.head).collect();
-            for (k, rule) in rules.iter().enumerate() {
-                if rule.head().is_some_and(|h| heads.contains(&h)) {
-                    let mut matches = Vec::new();
-                    rule.search(&classes, class, &mut matches);
-                    found.extend(matches.into_iter().map(|m| (k, m)));
-                }
-            }
-        }
+        let matches = rules.search(&classes, &View::new(&classes));
         let before = (classes.total_size(), classes.number_of_classes());
-        for (k, m) in found {
-            if classes.total_size() > limit {
-                break;
-            }
-            rules[k].apply(&mut classes, &m);
-        }
+        rules.apply(&mut classes, &matches, &mut session);
         classes.rebuild();
         if before == (classes.total_size(), classes.number_of_classes())
             || classes.total_size() > limit
@@ -309,8 +322,7 @@ fn improve(block: &Block, rules: &[Compiled], bounds: Bounds) -> Option<Block> {
             break;
         }
     }
-    let better = read_back(block, &classes, &ids)?;
-    (price(&better) < price(block)).then_some(better)
+    (classes, ids, session.is_all)
 }
 
 fn price(block: &Block) -> u64 {
@@ -373,7 +385,6 @@ fn build(block: &Block, atoms: &[NodeId], to: &mut Graph, structural_zeros: bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simplify::matching::compile;
     use crate::simplify::rules::{Math, built_in};
     use crate::simplify::{SimplifyOptions, simplify};
     use crate::sparsity::Pattern;
@@ -396,7 +407,7 @@ mod tests {
     #[test]
     fn random_blocks_keep_their_values() {
         use ScalarOp as S;
-        let rules = compile(built_in(), Math::Real);
+        let rules = RuleBook::new(&built_in().rules, Math::Real);
         let ops = [S::Add, S::Sub, S::Mul, S::Mul, S::Add, S::Neg, S::Sin, S::Abs, S::Max, S::Div];
         let mut state = 1u64;
         let mut random = move |n: usize| {
@@ -429,7 +440,7 @@ mod tests {
             let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true };
             let mut forms = vec![saturate(&graph, &outputs, &[], &rules, bounds)];
             for level in 0..4 {
-                let options = SimplifyOptions { level, math: Math::Real };
+                let options = SimplifyOptions { level, ..SimplifyOptions::default() };
                 forms.push(simplify(&graph, &outputs, &[], &options));
             }
             for (form, (better, roots)) in forms.iter().enumerate() {

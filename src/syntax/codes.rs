@@ -2,7 +2,8 @@
 //! program that causes it and one that does not. `nablac explain E0203` prints an entry.
 //!
 //! `E00..` is syntax, `E01..` names, `E02..` shapes and patterns, `E03..` derivatives, `E04..`
-//! what is not there yet and limits, `E05..` evaluation and data, `W` warnings.
+//! what is not there yet and limits, `E05..` evaluation and data, `E06..` rules of
+//! simplification, `W` warnings.
 
 macro_rules! codes {
     ($($variant:ident $id:literal $title:literal, $text:literal,
@@ -350,6 +351,13 @@ codes! {
     NoSpelling "E0519" "a graph without a spelling in the language",
         "`emit nab` writes what makes the same values again, in the same graph where the language can say it. It cannot say functions from outside with several results, and does not write tables of more than 100,000 entries; `emit json` writes every graph.",
         wrong "$ nablac emit nab large_table.nab", right "$ nablac emit json large_table.nab";
+
+    MalformedRule "E0601" "a rule that is not written well",
+        "A line of a rules file is `NAME CLASS LEFT => RIGHT [when COND and COND]`, or `!NAME LEFT => RIGHT at x = VALUE` for a rule that is wrong at that point; `#` starts a comment. The classes are exact, finite, real and approx(TOL). The left side binds all variables; the operations are those of the language on scalars.",
+        wrong "$ nablac rules check typo.rules", right "$ nablac rules check my.rules";
+    WrongRule "E0602" "a rule that breaks its promise",
+        "Every rule is tested at special and random numbers by what its class promises: `exact` the same bits for every f64, `finite` the same for finite operands, `real` equal in real arithmetic wherever the left side is defined, `approx(TOL)` within that tolerance. Conditions after `when` restrict the operands to which it is applied; a rule that is applied must hold wherever they do.",
+        wrong "$ nablac eval f.nab --rules wrong.rules", right "$ nablac rules check wrong.rules";
 
     BlankBeforeMinus "W0001" "a minus that looks like a sign",
         "`[a -b]` is the one entry `a - b`. Write `a - b`, or `a, -b` for two entries.",
