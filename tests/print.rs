@@ -200,6 +200,16 @@ fn loops_have_several_states_results_and_windows() {
 }
 
 #[test]
+fn loops_may_leave_a_part_of_a_result_out() {
+    let text = "input X[2,5], x[3]\n\
+        let f = sum(norm2sq(sin(X[:, k])) for k in 0..4) + sum(x[k]^3 for k in 0..2)\n\
+        output f, g = grad(f, X), h = grad(f, x)";
+    let f = parse(text);
+    let text = nab(&f).unwrap_or_else(|e| panic!("{e}"));
+    assert_same_values(&f, &parse(&text), 0.0, &text);
+}
+
+#[test]
 fn own_derivatives_and_externals_are_kept() {
     let text = "fn dw(x, dx) = cos(x) * dx\nextern fn wave(x) -> [1, 1] with jvp = dw\n\
                 fn g(x) = x^2 with jvp = dg\nfn dg(x, dx) = 2*x*dx\n\

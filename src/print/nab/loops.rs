@@ -41,7 +41,9 @@ impl Block<'_, '_> {
         let Some((body, outputs)) = spec.body.graph() else { return Ok(None) };
         let stacked = |r: usize| {
             let n = spec.body.outputs[spec.n_states + r].pattern.nnz();
-            spec.results[r] == ResultMode::Window(Window::stacked(n))
+            // A result may have more windows than there are iterations.
+            let is_covered = n.checked_mul(spec.n as usize) == Some(spec.patterns[r].nnz());
+            is_covered && spec.results[r] == ResultMode::Window(Window::stacked(n))
         };
         let is_scan = spec.n_states == 1
             && spec.results.len() == 1
