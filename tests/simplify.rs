@@ -1,6 +1,9 @@
 //! Simplification of random expressions: the values stay, the cost never rises, and every rule
 //! gets its chance.
 
+#[path = "support/formula.rs"]
+mod formula;
+
 use nablac::graph::visit::reachable;
 use nablac::graph::{Graph, NodeId, Op};
 use nablac::ops::scalar::ScalarOp;
@@ -8,7 +11,6 @@ use nablac::simplify::rules::{Condition, Property, Rule, UserRules, built_in};
 use nablac::simplify::sums::cost;
 use nablac::simplify::{SimplifyOptions, simplify};
 use nablac::sparsity::Pattern;
-use nablac::syntax::formula::{Formula, FormulaOp};
 use proptest::prelude::*;
 
 type Ranges = Vec<Option<(f64, f64)>>;
@@ -186,24 +188,6 @@ proptest! {
     }
 }
 
-/// A formula in a graph, variables by name.
-fn build(graph: &mut Graph, formula: &Formula, variables: &[(&str, NodeId)]) -> NodeId {
-    let mut stack: Vec<NodeId> = Vec::new();
-    for op in &formula.ops {
-        let node = match op {
-            FormulaOp::Number(v) => graph.constant(*v),
-            FormulaOp::Var(name) => variables.iter().find(|(n, _)| n == name).unwrap().1,
-            FormulaOp::Apply { name, n_args } => {
-                let args = stack.split_off(stack.len() - usize::from(*n_args));
-                graph.scalar(ScalarOp::from_name(name).unwrap(), &args)
-            }
-            FormulaOp::Arg(_) | FormulaOp::Result => unreachable!(),
-        };
-        stack.push(node);
-    }
-    stack[0]
-}
-
 /// Variables as inputs in ranges that prove the conditions, or as constants.
 fn operands<'r>(rule: &'r Rule, graph: &mut Graph) -> (Vec<(&'r str, NodeId)>, Ranges) {
     let names = nablac::simplify::rules::variables(&rule.lhs);
@@ -249,8 +233,9 @@ fn left_sides_cost_no_more_than_right_sides() {
     for rule in &built_in().rules {
         let mut graph = Graph::new();
         let (variables, ranges) = operands(rule, &mut graph);
-        let left = build(&mut graph, &rule.lhs, &variables);
-        let right = build(&mut graph, &rule.rhs, &variables);
+        let variable = |name: &str| variables.iter().find(|v| v.0 == name).unwrap().1;
+        let left = formula::build(&mut graph, &rule.lhs, variable);
+        let right = formula::build(&mut graph, &rule.rhs, variable);
         let (simple, roots) = simplify(&graph, &[left], &ranges, &options(2));
         let got = cost(&simple, &roots);
         let want = cost(&graph, &[right]).min(cost(&graph, &[left]));

@@ -1,5 +1,8 @@
 //! Operation counts and values of the works in `../shared/data/expr`, where that folder is.
 
+#[path = "support/formula.rs"]
+mod formula;
+
 use std::path::{Path, PathBuf};
 
 use nablac::diff::{gradient, hessian, jacobian};
@@ -10,7 +13,7 @@ use nablac::simplify::powers::lower_powers;
 use nablac::simplify::sums::cost;
 use nablac::simplify::{SimplifyOptions, simplify};
 use nablac::sparsity::{IndexMap, Pattern};
-use nablac::syntax::formula::{FormulaOp, parse_pattern};
+use nablac::syntax::formula::parse_pattern;
 
 struct Work {
     graph: Graph,
@@ -26,20 +29,7 @@ fn folder() -> Option<PathBuf> {
 
 fn formula(graph: &mut Graph, text: &str, names: &[(String, NodeId)]) -> NodeId {
     let formula = parse_pattern(&text.replace("**", "^")).unwrap();
-    let mut stack: Vec<NodeId> = Vec::new();
-    for op in &formula.ops {
-        let node = match op {
-            FormulaOp::Number(v) => graph.constant(*v),
-            FormulaOp::Var(name) => names.iter().rev().find(|n| n.0 == *name).unwrap().1,
-            FormulaOp::Apply { name, n_args } => {
-                let args = stack.split_off(stack.len() - usize::from(*n_args));
-                graph.scalar(ScalarOp::from_name(name).unwrap(), &args)
-            }
-            FormulaOp::Arg(_) | FormulaOp::Result => unreachable!(),
-        };
-        stack.push(node);
-    }
-    stack[0]
+    formula::build(graph, &formula, |name| names.iter().rev().find(|n| n.0 == *name).unwrap().1)
 }
 
 fn entries(

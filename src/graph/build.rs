@@ -239,6 +239,16 @@ impl Graph {
         self.scatter(restricted, map, pattern.clone())
     }
 
+    /// `a` without its nonzeros outside `pattern`.
+    pub fn restrict(&mut self, a: NodeId, pattern: &Pattern) -> NodeId {
+        let from = self.pattern(a);
+        if from == pattern || from.positions_in(pattern).is_some() {
+            return a;
+        }
+        let common = from.intersection(pattern);
+        self.project(a, &common)
+    }
+
     /// `a` with every entry a structural nonzero.
     pub fn densify(&mut self, a: NodeId) -> NodeId {
         let (n_rows, n_cols) = self.shape(a);

@@ -8,7 +8,7 @@
 use rustc_hash::FxHashMap;
 
 use super::ir::{Addr, AddrId, Affine, Base, Inst, Kernel, LoopId, Trip};
-use crate::ops::scalar::{Jit, ScalarOp};
+use crate::ops::scalar::Jit;
 
 /// The body of an innermost loop of straight-line code.
 #[derive(Default)]
@@ -25,7 +25,7 @@ pub struct Body {
     /// Whether running an iteration twice does what running it once does: it reads nothing that
     /// it writes.
     pub repeatable: bool,
-    /// Some operation is not among those that the engine has for vectors.
+    /// Something else is in it.
     refused: bool,
 }
 
@@ -37,14 +37,17 @@ impl Body {
 }
 
 /// The innermost loops without carried values, branches, checks and calls of functions, whose
-/// operations `has` allows and whose iterations see nothing of one another.
-pub fn independent(kernel: &Kernel, has: impl Fn(ScalarOp) -> bool) -> Vec<(LoopId, Body)> {
+/// iterations see nothing of one another.
+pub fn independent(kernel: &Kernel) -> Vec<(LoopId, Body)> {
     let mut found = Vec::new();
     let mut open: Vec<Body> = Vec::new();
     let mut extents = Extents { kernel, tables: vec![None; kernel.tables.len()] };
     for (pc, inst) in kernel.insts.iter().enumerate() {
         if let Inst::Loop { id } = *inst {
-            open.iter_mut().for_each(|body| body.refused = true);
+            // Those further out are refused already.
+            if let Some(around) = open.last_mut() {
+                around.refused = true;
+            }
             let refused = !kernel.loops[id as usize].carried.is_empty();
             open.push(Body { begin: pc, refused, ..Body::default() });
             continue;
@@ -68,7 +71,6 @@ pub fn independent(kernel: &Kernel, has: impl Fn(ScalarOp) -> bool) -> Vec<(Loop
                 body.loads.push(addr);
                 body.stores.push(addr);
             }
-            Inst::Apply { op, .. } if !has(op) => body.refused = true,
             Inst::Apply { op, .. } if op.row().jit == Jit::Call => body.n_calls += 1,
             Inst::Apply { .. } => body.n_insts += 1,
             _ => body.refused = true,

@@ -98,10 +98,13 @@ impl<'a> Tangents<'a> {
         self.directions[direction].get(id.index()).copied().filter(|&t| t != ABSENT)
     }
 
-    /// Sets the tangent of a node.
+    /// Sets the tangent of a node. What lies outside the node's pattern is left out: where a value
+    /// is structurally zero, so is its derivative.
     pub fn set(&mut self, direction: usize, id: NodeId, tangent: NodeId) {
+        debug_assert_eq!(self.graph.shape(tangent), self.graph.shape(id));
+        let pattern = self.graph.pattern(id).clone();
+        let tangent = self.graph.restrict(tangent, &pattern);
         if self.graph.nnz(tangent) > 0 {
-            debug_assert_eq!(self.graph.shape(tangent), self.graph.shape(id));
             self.directions[direction][id.index()] = tangent;
         }
     }
@@ -180,8 +183,13 @@ impl<'a> Cotangents<'a> {
 
     /// Adds a cotangent of the shape of the node.
     pub fn add(&mut self, direction: usize, id: NodeId, value: NodeId) {
-        if self.graph.nnz(value) > 0 && self.wants(id) {
-            debug_assert_eq!(self.graph.shape(value), self.graph.shape(id));
+        if !self.wants(id) {
+            return;
+        }
+        debug_assert_eq!(self.graph.shape(value), self.graph.shape(id));
+        let pattern = self.graph.pattern(id).clone();
+        let value = self.graph.restrict(value, &pattern);
+        if self.graph.nnz(value) > 0 {
             self.push(direction, id, value, NONE);
         }
     }

@@ -1,7 +1,9 @@
 //! Loops whose iterations run several at a time in machine code.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use nablac::backend::abi::{EvalError, Memory};
 use nablac::kernel::ir::*;
 use nablac::ops::scalar::ScalarOp;
 
@@ -115,4 +117,30 @@ fn inner_loops_see_what_is_around_them() {
     b.end_loop(outer, &[]);
     let x: Vec<f64> = (0..30).map(|k| (f64::from(k) * 0.37).sin()).collect();
     crate::evaluate(&b.finish(), &[&x, &[0.1, -0.2, 0.3, 0.4, -0.5, 0.6]]).unwrap();
+}
+
+/// The flag is seen in the loop, and the iteration is that of all engines.
+#[test]
+fn cancelled_loops_say_where() {
+    let n = 1 << 18;
+    let mut b = Builder::new("long", &[n], &[n]);
+    let (id, _) = b.begin_loop(Trip::Const(n as u64), true, &[]);
+    let x = b.load(Base::Arg(0), 0, &[(id, 1)]);
+    let y = (0..8).fold(x, |y, _| b.apply(ScalarOp::Mul, &[y, x]));
+    b.store(Base::Res(0), 0, &[(id, 1)], y);
+    b.end_loop(id, &[]);
+    let mut kernel = b.kernel;
+    // As the kernel of a function has it.
+    kernel.loops[id as usize].poll = 1 << 10;
+    kernel.loops[id as usize].first.offset = 7;
+    let kernel = Arc::new(kernel);
+    let x = vec![0.5; n];
+    for (name, engine) in crate::engines(&kernel) {
+        let mut memory = Memory::with_cancel(Arc::new(AtomicBool::new(true)));
+        let outcome = crate::call(&*engine, &kernel, &[&x], &mut memory);
+        assert!(
+            matches!(outcome, Err(EvalError::Cancelled { iteration: Some(7), .. })),
+            "{name}: {outcome:?}"
+        );
+    }
 }

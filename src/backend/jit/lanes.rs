@@ -12,20 +12,23 @@ use crate::kernel::ir::{AddrId, Inst, Kernel, LoopId, Trip, Val};
 use crate::kernel::lanes::{Body, stride};
 use crate::ops::scalar::{self, Eval, Jit, ScalarOp};
 
-/// Whether vectors of two have the operation, or lanes are computed by calls.
-pub(super) fn has_pairs(op: ScalarOp) -> bool {
-    use scalar::Inst::{Abs, Add, Div, Identity, Mul, Neg, Sqrt, Sub};
-    matches!(
-        op.row().jit,
-        Jit::Call | Jit::Inst(Abs | Add | Div | Identity | Mul | Neg | Sqrt | Sub)
-    )
-}
-
-/// Whether what a loop saves in arithmetic exceeds what it takes to fill and empty lanes.
+/// Whether vectors of two have all operations of a loop, and what it saves in arithmetic exceeds
+/// what it takes to fill and empty lanes.
 pub(super) fn is_worth_it(kernel: &Kernel, id: LoopId, body: &Body) -> bool {
     matches!(kernel.loops[id as usize].trip, Trip::Const(2..))
         && body.repeatable
         && body.n_insts >= 2 * body.n_moved() + 4 * body.n_calls
+        && kernel.insts[body.begin..body.end].iter().all(has_pair)
+}
+
+/// Whether [`Translator::pair_inst`] can do the instruction.
+fn has_pair(inst: &Inst) -> bool {
+    use scalar::Inst::{Abs, Add, Div, Identity, Mul, Neg, Sqrt, Sub};
+    let Inst::Apply { op, .. } = inst else { return true };
+    matches!(
+        op.row().jit,
+        Jit::Call | Jit::Inst(Abs | Add | Div | Identity | Mul | Neg | Sqrt | Sub)
+    )
 }
 
 /// What is known inside the body of a loop in pairs.

@@ -59,17 +59,13 @@ impl Plan {
             }
         }
         let mut wide: FxHashMap<LoopId, Wide> = FxHashMap::default();
-        if vector::is_supported() {
-            for (id, body) in independent(kernel, |_| true) {
-                if vector::is_eligible(kernel, id, &body, options.vectors) {
-                    wide.insert(id, Wide::new(kernel, chains, id, &body, &constants));
-                }
-            }
-        }
         let mut paired = vec![false; kernel.loops.len()];
-        for (id, body) in independent(kernel, lanes::has_pairs) {
-            let is_paired = !wide.contains_key(&id) && lanes::is_worth_it(kernel, id, &body);
-            paired[id as usize] = is_paired;
+        for (id, body) in independent(kernel) {
+            if vector::is_eligible(kernel, id, &body, options.vectors) {
+                wide.insert(id, Wide::new(kernel, chains, id, &body, &constants));
+            } else {
+                paired[id as usize] = lanes::is_worth_it(kernel, id, &body);
+            }
         }
         let frame_len = wide.values().map(Wide::frame_len).max().unwrap_or(0);
         let functions = cut(kernel, options.piece_len.max(2), |id| wide.contains_key(&id));

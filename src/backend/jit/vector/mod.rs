@@ -30,7 +30,7 @@ const LANES: usize = 4;
 const N_REGISTERS: u8 = 14;
 
 /// Whether this machine runs such code.
-pub(super) fn is_supported() -> bool {
+fn is_supported() -> bool {
     #[cfg(all(target_arch = "x86_64", unix))]
     {
         std::arch::is_x86_feature_detected!("avx2")
@@ -41,7 +41,7 @@ pub(super) fn is_supported() -> bool {
     }
 }
 
-/// Whether a loop can run in vectors, and gains by it if it is to.
+/// Whether a loop can run in vectors here, and gains by it if it is to.
 pub(super) fn is_eligible(
     kernel: &Kernel,
     id: LoopId,
@@ -49,7 +49,8 @@ pub(super) fn is_eligible(
     vectors: Vectors,
 ) -> bool {
     let Trip::Const(n) = kernel.loops[id as usize].trip else { return false };
-    (LANES as u64..1 << 52).contains(&n)
+    is_supported()
+        && (LANES as u64..1 << 52).contains(&n)
         && body.repeatable
         && pointers::are_in_reach(kernel, id, body)
         && match vectors {

@@ -1,57 +1,8 @@
-//! `nablac rules` and `--rules`: what they print and their exit codes.
+//! `nablac rules` and `--rules`.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use expect_test::expect;
 
-use expect_test::{Expect, expect};
-
-/// Runs `nablac` with the text as standard input: exit code, standard output, standard error.
-fn nablac(args: &[&str], input: &str) -> (i32, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_nablac"))
-        .args(args)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The command may end without reading its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-fn check(args: &[&str], input: &str, expected: Expect) {
-    let (code, out, err) = nablac(args, input);
-    expected.assert_eq(&format!("{out}{err}exit {code}\n"));
-}
-
-/// A file that goes when the test ends.
-struct File(std::path::PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> File {
-        let folder = std::env::temp_dir().join(format!("nablac-rules-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(name);
-        std::fs::write(&path, text).unwrap();
-        File(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
+use super::{check, file, nablac};
 
 const TRIPLE: &str = "triple real 3 * sin(x) - 4 * sin(x)^3 => sin(3 * x)\n";
 const PROGRAM: &str = "input x\noutput f = 3*sin(x) - 4*sin(x)^3\n";
@@ -166,34 +117,33 @@ fn rules_are_listed() {
 
 #[test]
 fn rules_of_the_user_are_applied() {
-    let (rules, program) = (File::new("triple.rules", TRIPLE), File::new("f.nab", PROGRAM));
+    let (rules, program) = (file("triple.rules", TRIPLE), file("f.nab", PROGRAM));
     let calls = |args: &[&str]| -> u64 {
-        let all = [&["bench", program.path(), "--format", "json"], args].concat();
+        let all = [&["bench", &program, "--format", "json"], args].concat();
         let (_, out, err) = nablac(&all, "");
         let json: serde_json::Value = serde_json::from_str(&out).expect(&err);
         json["ops"]["mul"].as_u64().unwrap()
     };
-    assert_eq!((calls(&["--rules", rules.path()]), calls(&[]) > 1), (1, true));
+    assert_eq!((calls(&["--rules", &rules]), calls(&[]) > 1), (1, true));
     for command in ["eval", "test"] {
         let args: &[&str] = if command == "eval" { &["x=0.5"] } else { &[] };
-        let all = [&[command, program.path(), "--rules", rules.path()], args].concat();
+        let all = [&[command, &program, "--rules", &rules], args].concat();
         assert_eq!(nablac(&all, "").0, 0, "{command}");
     }
-    let (code, kernel, _) =
-        nablac(&["show", "kernel", program.path(), "--rules", rules.path()], "");
+    let (code, kernel, _) = nablac(&["show", "kernel", &program, "--rules", &rules], "");
     assert!(code == 0 && kernel.matches("sin").count() == 1, "{kernel}");
-    let (code, cost, _) = nablac(&["show", "cost", program.path(), "--rules", rules.path()], "");
+    let (code, cost, _) = nablac(&["show", "cost", &program, "--rules", &rules], "");
     let stages: Vec<&str> = cost.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!((code, stages), (0, vec!["construction", "powers", "rules", "sums"]));
 }
 
 #[test]
 fn wrong_rules_are_refused() {
-    let rules = File::new("wrong.rules", "root real sqrt(x^2) => x\n");
-    let program = File::new("g.nab", PROGRAM);
-    let (code, out, err) = nablac(&["eval", program.path(), "x=1", "--rules", rules.path()], "");
+    let rules = file("wrong.rules", "root real sqrt(x^2) => x\n");
+    let program = file("g.nab", PROGRAM);
+    let (code, out, err) = nablac(&["eval", &program, "x=1", "--rules", &rules], "");
     assert!(code == 1 && out.is_empty() && err.starts_with("error[E0602]"), "{err}");
-    let args = ["eval", program.path(), "x=1", "--rules", rules.path(), "--level", "1"];
+    let args = ["eval", &program, "x=1", "--rules", &rules, "--level", "1"];
     check(
         &args,
         "",
