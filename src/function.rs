@@ -426,7 +426,10 @@ impl Function {
         let optimized = optimize(&self.func, &options.simplify);
         let simplify_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let kernel = Arc::new(crate::kernel::build(&optimized));
+        let kernel = Arc::new(match options.engine {
+            EngineKind::Jit => crate::kernel::build_in_place(&optimized),
+            EngineKind::Interp | EngineKind::C => crate::kernel::build(&optimized),
+        });
         let engine: Arc<dyn Engine> = match options.engine {
             EngineKind::Interp => Arc::new(Interp::new(&kernel)),
             EngineKind::Jit => {

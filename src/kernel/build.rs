@@ -19,7 +19,7 @@ use crate::graph::{Body, External, Func, Graph, NodeId, Op, visit};
 /// Calls of functions with at most so many nodes are emitted in place.
 const INLINE_CALL: usize = 200;
 
-/// Loop bodies with more nodes become kernels of their own, unless they stand in one place only.
+/// Loop bodies with more nodes become kernels of their own, but see [`build_in_place`].
 const INLINE_BODY: usize = 1_000;
 
 /// The kernel of a function.
@@ -36,6 +36,13 @@ const INLINE_BODY: usize = 1_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn build(func: &Arc<Func>) -> Kernel {
+    Builder::default().function(func)
+}
+
+/// [`build`] for machine code, which cuts long code itself: bodies of loops that stand in one place
+/// only are written there, whatever their size, so that their iterations can run in lanes. (C
+/// compilers take far longer for one long function than for several.)
+pub fn build_in_place(func: &Arc<Func>) -> Kernel {
     let kernels = Kernels { single: single_functions(func), ..Kernels::default() };
     Builder { kernels, ..Builder::default() }.function(func)
 }
@@ -44,7 +51,7 @@ pub fn build(func: &Arc<Func>) -> Kernel {
 #[derive(Default)]
 pub struct Kernels {
     made: FxHashMap<Arc<Func>, Arc<Kernel>>,
-    /// Functions that stand in one place only.
+    /// Functions that are written in place as loop bodies, whatever their size.
     single: FxHashSet<Arc<Func>>,
 }
 

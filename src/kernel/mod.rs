@@ -18,4 +18,4 @@ mod reduce;
 pub mod schedule;
 pub mod verify;
 
-pub use build::build;
+pub use build::{build, build_in_place};
