@@ -460,3 +460,19 @@ fn filters_join_in_linear_time() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(outputs[1], gradient);
     Ok(())
 }
+
+/// Straight-line code that is too long for elimination, with a dense Hessian.
+#[test]
+fn too_many_directional_derivatives_are_refused() {
+    let g = GraphBuilder::new("long");
+    let x = g.input("x", 1000);
+    let mut y = x.norm2sq();
+    for k in 0..20_000 {
+        y = (y * x.at(k % 1000)).sin();
+    }
+    g.output("H", y.hess(x));
+    let message = g.function().unwrap_err().to_string();
+    let expected = "1000 directional derivatives of 140006 operations; the limit of their product \
+                    is 33554432";
+    assert!(message.ends_with(expected), "{message}");
+}

@@ -239,10 +239,10 @@ impl Graph {
         self.scatter(restricted, map, pattern.clone())
     }
 
-    /// `a` without its nonzeros outside `pattern`.
-    pub fn restrict(&mut self, a: NodeId, pattern: &Pattern) -> NodeId {
-        let from = self.pattern(a);
-        if from == pattern || from.positions_in(pattern).is_some() {
+    /// `a` without its nonzeros outside the pattern of another node of its shape.
+    pub fn restrict(&mut self, a: NodeId, to: NodeId) -> NodeId {
+        let (from, pattern) = (self.pattern(a), self.pattern(to));
+        if pattern.is_dense() || from == pattern || from.positions_in(pattern).is_some() {
             return a;
         }
         let common = from.intersection(pattern);

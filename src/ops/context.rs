@@ -102,8 +102,7 @@ impl<'a> Tangents<'a> {
     /// is structurally zero, so is its derivative.
     pub fn set(&mut self, direction: usize, id: NodeId, tangent: NodeId) {
         debug_assert_eq!(self.graph.shape(tangent), self.graph.shape(id));
-        let pattern = self.graph.pattern(id).clone();
-        let tangent = self.graph.restrict(tangent, &pattern);
+        let tangent = self.graph.restrict(tangent, id);
         if self.graph.nnz(tangent) > 0 {
             self.directions[direction][id.index()] = tangent;
         }
@@ -187,8 +186,7 @@ impl<'a> Cotangents<'a> {
             return;
         }
         debug_assert_eq!(self.graph.shape(value), self.graph.shape(id));
-        let pattern = self.graph.pattern(id).clone();
-        let value = self.graph.restrict(value, &pattern);
+        let value = self.graph.restrict(value, id);
         if self.graph.nnz(value) > 0 {
             self.push(direction, id, value, NONE);
         }
