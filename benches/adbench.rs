@@ -15,7 +15,6 @@ use std::process::Command;
 
 use nablac::backend::abi::Memory;
 use nablac::data::Data;
-use nablac::function::Options;
 use nablac::model::Model;
 use serde_json::Value as Json;
 use support::{process_seconds, thread_seconds};
@@ -35,7 +34,7 @@ fn nablac(work: &str, data: &Json) -> Figures {
     let model = Model::load(file).expect("the program is there").data(data);
     let function = model.function().unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let build_s = process_seconds() - start;
-    let compiled = function.compile(&Options::default()).expect("compiles");
+    let compiled = function.compile(&support::one_thread()).expect("compiles");
     let compile_s = process_seconds() - start;
     let inputs = function.values(&Data::new()).expect("the data has every input");
     let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();

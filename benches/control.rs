@@ -29,7 +29,7 @@ fn compiled(n: usize, output: Option<&str>) -> Compiled {
         function = Function::new(func, function.inputs().to_vec());
     }
     let simplify = SimplifyOptions { level: 1, ..SimplifyOptions::default() };
-    function.compile(&Options { simplify, ..Options::default() }).expect("it compiles")
+    function.compile(&Options { simplify, ..support::one_thread() }).expect("it compiles")
 }
 
 /// w = 0.5 + 0.3 sin(i), lam = cos(0.7 i).

@@ -15,7 +15,6 @@ mod support;
 use std::path::Path;
 
 use nablac::data::Data;
-use nablac::function::Options;
 use nablac::model::Model;
 use serde_json::Value;
 use support::{evaluating, making, peer};
@@ -44,7 +43,7 @@ fn acopf(name: &str) {
     let data = Data::from_json(name, &json).expect("the converter writes JSON");
     let (derive, compiled) = making(|| {
         let problem = example("acopf").data(data.clone()).problem().expect("it lowers");
-        problem.expect("a problem").oracles().compile(&Options::default()).expect("it compiles")
+        problem.expect("a problem").oracles().compile(&support::one_thread()).expect("it compiles")
     });
     let inputs = compiled.function.inputs();
     let mut x = vec![0.01; inputs[0].pattern.nnz()];
@@ -63,7 +62,7 @@ fn rosenbrock(n: usize) {
     let model = example("rosenbrock_chain").dim("n", n as i64);
     let (derive, compiled) = making(|| {
         let function = model.function().expect("it lowers");
-        function.compile(&Options::default()).expect("it compiles")
+        function.compile(&support::one_thread()).expect("it compiles")
     });
     let x: Vec<f64> = (0..n).map(|i| 1.0 + 0.1 * (i as f64).sin()).collect();
     let rows = [
@@ -84,7 +83,7 @@ fn luksan(n: usize, n_peer: usize) {
     let (first, _) = making(|| {
         let problem = example("luksan").dim("n", n as i64).problem().expect("it lowers");
         let oracles = problem.expect("a problem").oracles();
-        let compiled = oracles.compile(&Options::default()).expect("it compiles");
+        let compiled = oracles.compile(&support::one_thread()).expect("it compiles");
         compiled.evaluate(&[&x, &[], &[1.0], &lam]).expect("it evaluates")
     });
     let there = peer("networks", &["luksan", &n_peer.to_string()]);

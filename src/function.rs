@@ -105,6 +105,9 @@ pub struct Output {
 pub struct Options {
     pub engine: EngineKind,
     pub simplify: SimplifyOptions,
+    /// Most threads that compile machine code, and that share the iterations of its long loops; 0
+    /// for as many as the machine runs at once. Results do not depend on it.
+    pub threads: usize,
 }
 
 /// What evaluates.
@@ -433,7 +436,11 @@ impl Function {
         let engine: Arc<dyn Engine> = match options.engine {
             EngineKind::Interp => Arc::new(Interp::new(&kernel)),
             EngineKind::Jit => {
-                let jit = Jit::new(&kernel, &JitOptions::default());
+                let mut jit = JitOptions::default();
+                if options.threads > 0 {
+                    jit.threads = options.threads;
+                }
+                let jit = Jit::new(&kernel, &jit);
                 Arc::new(jit.map_err(FunctionError::Engine)?)
             }
             EngineKind::C => Arc::new(CEngine::new(&kernel).map_err(FunctionError::C)?),

@@ -6,6 +6,7 @@ use nablac::builder::{
 use nablac::function::{EngineKind, Function, Input, Options};
 use nablac::graph::Reduction;
 use nablac::lower::functions;
+use nablac::model::Model;
 use nablac::ops::scalar::ScalarOp;
 use nablac::sparsity::Pattern;
 
@@ -475,4 +476,22 @@ fn too_many_directional_derivatives_are_refused() {
     let expected = "1000 directional derivatives of 140006 operations; the limit of their product \
                     is 33554432";
     assert!(message.ends_with(expected), "{message}");
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let source = "dim n = 60000\ninput x[n], t\n\
+        fn g(a, b, t) { let s = sin(a * t)\n s * b + exp(-b) }\n\
+        let y = [g(x[i], x[i+1], t) for i in 0..n-1]\n\
+        output y, s = sum(y[i]^2 for i in 0..n-1), J = jac(y, x), H = hess(s, x)";
+    let f = Model::parse("f.nab", source).function().expect("it lowers");
+    let x: Vec<f64> = (0..60000).map(|k| f64::from(k % 1000) / 500.0).collect();
+    let evaluate = |threads| {
+        let options = Options { threads, ..Options::default() };
+        let compiled = f.compile(&options).expect("it compiles");
+        let outputs = compiled.evaluate(&[&x[..], &[0.7]]).expect("it evaluates");
+        outputs.concat().into_iter().map(f64::to_bits).collect::<Vec<_>>()
+    };
+    let alone = evaluate(1);
+    assert!(evaluate(2) == alone && evaluate(5) == alone);
 }

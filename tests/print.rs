@@ -164,7 +164,8 @@ fn assert_same_values(f: &Function, g: &Function, n_roundings: f64, name: &str) 
             .collect();
         let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let strict = SimplifyOptions { level: 0, math: Math::Strict, rules: None };
-        let options = Options { engine: EngineKind::Interp, simplify: strict };
+        let options =
+            Options { engine: EngineKind::Interp, simplify: strict, ..Options::default() };
         f.compile(&options).unwrap().evaluate(&inputs).unwrap()
     };
     for (a, b) in values(f).iter().flatten().zip(values(g).iter().flatten()) {

@@ -71,7 +71,7 @@ fn compare(name: &str, kind: &str, matrix: &str, columns: &str, value: &str) {
     let function = function.unwrap_or_else(|e| panic!("{name} {kind}: {e}"));
     for level in [0, 2] {
         let simplify = SimplifyOptions { level, ..SimplifyOptions::default() };
-        let options = Options { engine: EngineKind::Interp, simplify };
+        let options = Options { engine: EngineKind::Interp, simplify, ..Options::default() };
         let compiled = function.compile(&options).expect("compiles");
         let x: Vec<f64> = (0..12).map(|i| 1.0 + 0.1 * f64::sin(f64::from(i))).collect();
         let found = compiled.evaluate(&[&x[..], &[0.7, -0.3, 1.1]]).expect("evaluates");

@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use nablac::backend::abi::Memory;
-use nablac::function::Compiled;
+use nablac::function::{Compiled, Options};
 use serde_json::Value as Json;
 
 /// Evaluations are repeated for so long.
@@ -37,6 +37,11 @@ pub fn making<T>(mut make: impl FnMut() -> T) -> (f64, T) {
             return (seconds / n, made);
         }
     }
+}
+
+/// Compiled forms whose evaluation stays on the thread that calls it, as it is timed there.
+pub fn one_thread() -> Options {
+    Options { threads: 1, ..Options::default() }
 }
 
 /// Least CPU seconds of one evaluation of one output.

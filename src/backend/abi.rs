@@ -80,6 +80,11 @@ impl Context {
         }
     }
 
+    /// For a part of the evaluation on another thread, with the same cancel flag.
+    pub(crate) fn fork(&self) -> Context {
+        Context { output: self.output, ..Context::new(self.flag.clone()) }
+    }
+
     /// Whether the evaluation is to stop.
     pub fn is_cancelled(&self) -> bool {
         self.flag.load(Ordering::Relaxed)

@@ -126,6 +126,10 @@ struct CompileArgs {
     /// What evaluates
     #[arg(long, value_enum, default_value_t = Engine::Jit)]
     engine: Engine,
+    /// Most threads that compile, and that share the iterations of a long loop; by default as
+    /// many as the machine runs at once. Results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     #[command(flatten)]
     simplify: SimplifyArgs,
 }
@@ -209,7 +213,8 @@ impl SimplifyArgs {
 
 impl CompileArgs {
     fn options(&self) -> Result<Options, Failure> {
-        Ok(Options { engine: self.engine.kind(), simplify: self.simplify.options()? })
+        let threads = self.threads.map_or(0, usize::from);
+        Ok(Options { engine: self.engine.kind(), simplify: self.simplify.options()?, threads })
     }
 }
 

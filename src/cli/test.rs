@@ -113,7 +113,7 @@ fn test_in_engines(
     let inputs = inputs(&function, test)?;
     let mut memory = cancel::memory();
     for engine in engines {
-        let options = Options { engine: engine.kind(), simplify: simplify.clone() };
+        let options = Options { engine: engine.kind(), simplify: simplify.clone(), threads: 0 };
         let compiled = match function.compile(&options) {
             Err(FunctionError::C(CEngineError::NoCompiler { .. })) if args.engine.is_none() => {
                 continue;

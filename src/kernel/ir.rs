@@ -24,7 +24,7 @@ pub type AddrId = u32;
 /// Calling convention of every engine: `arg` points to the nonzeros of each argument, `res` to
 /// those of each result (null at the outermost call when the result is not wanted), `w` to
 /// `work_len` uninitialised numbers. Arguments, results and work memory do not overlap.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Kernel {
     pub name: String,
     /// Name and number of nonzeros of each argument.

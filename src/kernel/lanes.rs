@@ -41,7 +41,7 @@ impl Body {
 pub fn independent(kernel: &Kernel) -> Vec<(LoopId, Body)> {
     let mut found = Vec::new();
     let mut open: Vec<Body> = Vec::new();
-    let mut extents = Extents { kernel, tables: vec![None; kernel.tables.len()] };
+    let mut extents = Extents::new(kernel);
     for (pc, inst) in kernel.insts.iter().enumerate() {
         if let Inst::Loop { id } = *inst {
             // Those further out are refused already.
@@ -193,7 +193,7 @@ impl Group {
 }
 
 /// Order of memories.
-fn key(base: Base) -> (u8, u32) {
+pub(super) fn key(base: Base) -> (u8, u32) {
     match base {
         Base::Arg(k) => (0, k),
         Base::Res(k) => (1, k),
@@ -211,13 +211,17 @@ pub fn trip_limit(trip: &Trip) -> u64 {
 }
 
 /// Least and largest elements that addresses reach.
-struct Extents<'k> {
+pub(super) struct Extents<'k> {
     kernel: &'k Kernel,
     tables: Vec<Option<i64>>,
 }
 
-impl Extents<'_> {
-    fn of(&mut self, addr: &Addr) -> (i64, i64) {
+impl<'k> Extents<'k> {
+    pub fn new(kernel: &'k Kernel) -> Extents<'k> {
+        Extents { kernel, tables: vec![None; kernel.tables.len()] }
+    }
+
+    pub fn of(&mut self, addr: &Addr) -> (i64, i64) {
         let (mut least, mut largest) = (addr.index.offset, addr.index.offset);
         for &(id, stride) in &addr.index.terms {
             let n = trip_limit(&self.kernel.loops[id as usize].trip);

@@ -16,6 +16,7 @@ pub mod print;
 mod range;
 mod reduce;
 pub mod schedule;
+pub mod threads;
 pub mod verify;
 
 pub use build::{build, build_in_place};

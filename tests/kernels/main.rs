@@ -6,6 +6,7 @@ mod large;
 mod random;
 mod regions;
 mod scalars;
+mod threads;
 mod vectors;
 
 use std::sync::Arc;
@@ -18,17 +19,18 @@ use nablac::kernel::ir::Kernel;
 /// Results of one evaluation.
 type Outcome = Result<Vec<Vec<f64>>, EvalError>;
 
-/// Interpreter and compiled code, with functions of several lengths and loops in vectors.
+/// Interpreter and compiled code, with functions of several lengths, loops in vectors and on
+/// several threads.
 fn engines(kernel: &Arc<Kernel>) -> Vec<(String, Box<dyn Engine>)> {
     let mut engines: Vec<(String, Box<dyn Engine>)> =
         vec![("interp".to_owned(), Box::new(Interp::new(kernel)))];
-    for (optimize, piece_len, vectors) in [
-        (true, 1000, Vectors::Narrow),
-        (false, 1000, Vectors::Worthwhile),
-        (true, 3, Vectors::Narrow),
-        (false, 7, Vectors::All),
+    for (optimize, piece_len, vectors, threads) in [
+        (true, 1000, Vectors::Narrow, 1),
+        (false, 1000, Vectors::Worthwhile, 3),
+        (true, 3, Vectors::Narrow, 2),
+        (false, 7, Vectors::All, 3),
     ] {
-        let options = JitOptions { optimize, piece_len, vectors, ..JitOptions::default() };
+        let options = JitOptions { optimize, piece_len, threads, shared_from: 0, vectors };
         let jit = Jit::new(kernel, &options).expect("compiles");
         engines.push((format!("{options:?}"), Box::new(jit)));
     }

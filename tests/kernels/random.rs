@@ -16,7 +16,7 @@ proptest! {
     #[test]
     fn engines_agree(
         choices in prop::collection::vec(any::<u16>(), 0..400),
-        x in prop::collection::vec(-4.0..4.0f64, 12),
+        x in prop::collection::vec(-4.0..4.0f64, 2 * N),
     ) {
         let mut choices = Choices { rest: choices.into_iter() };
         let callee = generate("callee", &mut choices, 20, None);
@@ -28,7 +28,7 @@ proptest! {
 }
 
 /// Length of every argument, result and work memory.
-const N: usize = 6;
+const N: usize = 12;
 
 /// A source of decisions; small once it is used up, so that shrinking makes small kernels.
 struct Choices {
@@ -154,7 +154,7 @@ impl Generator<'_> {
     }
 
     fn looped(&mut self, len: usize, depth: usize) {
-        let most = [0, 1, 2, 3, 5][self.choices.below(5)];
+        let most = [0, 1, 2, 3, 5, 8, 11][self.choices.below(7)];
         let trip = match self.choices.below(3) {
             0 if !self.open.is_empty() => {
                 let (outer, _) = self.open[self.choices.below(self.open.len())];

@@ -217,7 +217,7 @@ proptest! {
         for level in 0..=3 {
             for engine in [EngineKind::Interp, EngineKind::Jit] {
                 let simplify = SimplifyOptions { level, math: Math::Strict, rules: None };
-                let compiled = f.compile(&Options { engine, simplify }).unwrap();
+                let compiled = f.compile(&Options { engine, simplify, ..Options::default() }).unwrap();
                 let values = compiled.evaluate(&args).unwrap();
                 for (k, output) in f.outputs().iter().enumerate() {
                     for (a, b) in plain[k].iter().zip(&values[k]) {

@@ -12,6 +12,7 @@ mod lower;
 mod memory;
 mod plan;
 mod runtime;
+mod team;
 mod translate;
 mod vector;
 
@@ -23,11 +24,13 @@ use crate::backend::abi::{
 };
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Callee, Kernel};
+use crate::kernel::threads::{Threaded, spread};
 use crate::kernel::verify::verify;
 
 use address::Chains;
 use compile::Code;
 use plan::Plan;
+use team::Team;
 
 /// Compiled machine code of one function.
 ///
@@ -49,9 +52,13 @@ pub struct Jit {
     kernels: Vec<Arc<Kernel>>,
     /// Where in work memory each result lies when it is computed but not wanted.
     unwanted: Vec<Option<usize>>,
+    /// Where in work memory that of the iterations of loops for threads begins.
+    own: usize,
     /// Where in work memory the scratch memory begins.
     scratch: usize,
     work_len: usize,
+    /// Called by the code.
+    _team: Option<Box<Team>>,
 }
 
 /// How to compile.
@@ -62,8 +69,11 @@ pub struct JitOptions {
     pub optimize: bool,
     /// Longest function, in instructions.
     pub piece_len: usize,
-    /// Most threads that compile.
+    /// Most threads that compile, and that share the iterations of a long loop. Results do not
+    /// depend on it.
     pub threads: usize,
+    /// Operations of a loop from which on threads share its iterations.
+    pub shared_from: u64,
     /// Which loops run several iterations at a time, in vectors.
     pub vectors: Vectors,
 }
@@ -82,7 +92,13 @@ pub enum Vectors {
 impl Default for JitOptions {
     fn default() -> JitOptions {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        JitOptions { optimize: false, piece_len: 1000, threads, vectors: Vectors::Worthwhile }
+        JitOptions {
+            optimize: false,
+            piece_len: 1000,
+            threads,
+            shared_from: 1 << 18,
+            vectors: Vectors::Worthwhile,
+        }
     }
 }
 
@@ -99,6 +115,11 @@ struct Unit {
     callees: Vec<u32>,
     /// Scratch memory, callees included.
     scratch_len: usize,
+    /// For each call the place of the callee's work memory in that of an iteration, the last
+    /// result, if it lies there.
+    work_of_calls: Vec<Option<usize>>,
+    /// What runs its loops for threads.
+    team: Option<Box<Team>>,
 }
 
 impl Jit {
@@ -116,17 +137,15 @@ impl Jit {
                 verify(kernel).map_err(|error| EngineError::Internal(error.to_string()))?;
             }
         }
-        let units = units(&calls, options);
+        let mut units = units(&calls, options);
         let code = compile::compile(&units, options)?;
-        let (places, scratch) = place_unwanted(kernel, kernel.work_len);
-        let scratch_len = units.last().map_or(0, |unit| unit.scratch_len);
-        Ok(Jit {
-            code,
-            kernels: calls.kernels,
-            unwanted: places,
-            scratch,
-            work_len: scratch + scratch_len,
-        })
+        let (unwanted, own) = place_unwanted(kernel, kernel.work_len);
+        let entry = units.pop();
+        let (scratch_len, team) = entry.map_or((0, None), |unit| (unit.scratch_len, unit.team));
+        let scratch = own + team.as_ref().map_or(0, |team| team.own_len);
+        let work_len = scratch + scratch_len;
+        let kernels = calls.kernels;
+        Ok(Jit { code, kernels, unwanted, own, scratch, work_len, _team: team })
     }
 }
 
@@ -154,8 +173,14 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::with_capacity(calls.kernels.len());
     let mut n_functions = 0;
     for (index, kernel) in calls.kernels.iter().enumerate() {
-        let chains = Chains::new(kernel);
-        let plan = Plan::new(kernel, &chains, options);
+        let is_entry = index + 1 == calls.kernels.len();
+        let threaded = (is_entry && options.threads > 1)
+            .then(|| spread(kernel, options.shared_from))
+            .flatten();
+        let Threaded { kernel, loops, work_of_calls } =
+            threaded.unwrap_or_else(|| Threaded::alone(kernel));
+        let chains = Chains::new(&kernel);
+        let plan = Plan::new(&kernel, &chains, &loops, options);
         let mut inner_scratch = 0;
         let callees = kernel.calls.iter().map(|call| match &call.callee {
             Callee::Kernel(callee) => {
@@ -170,13 +195,19 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
         let callees = callees.collect();
         let first_function = n_functions;
         n_functions += plan.functions.len() as u32;
+        let scratch_len = plan.scratch_len + inner_scratch;
+        let team = (!loops.is_empty()).then(|| {
+            Box::new(Team::new(options.threads, &kernel, plan.frame, plan.range, scratch_len))
+        });
         units.push(Unit {
-            kernel: kernel.clone(),
             index: index as u32,
             chains,
             first_function,
             callees,
-            scratch_len: plan.scratch_len + inner_scratch,
+            scratch_len,
+            work_of_calls,
+            team,
+            kernel,
             plan,
         });
     }
@@ -214,6 +245,7 @@ impl Engine for Jit {
             };
             pointers.push(AtomicPtr::new(pointer));
         }
+        pointers.push(AtomicPtr::new(work.wrapping_add(self.own)));
         context.output = 0;
         let (arg_pointers, res_pointers) = pointers.split_at(arg.len());
         // SAFETY: the code was compiled for this kernel; the pointers lead to as many numbers as

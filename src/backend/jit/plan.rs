@@ -36,6 +36,11 @@ pub(super) struct Plan {
     pub wide: Vec<Option<Wide>>,
     /// Where in scratch memory the memory of such loops begins.
     pub frame: usize,
+    /// For each function the loop for threads that it is; it runs a range of iterations.
+    pub spread: Vec<Option<LoopId>>,
+    /// Where in scratch memory the first iteration of that range stands, and what follows the
+    /// last one.
+    pub range: usize,
 }
 
 pub(super) const NO_HOME: u32 = u32::MAX;
@@ -51,7 +56,8 @@ pub(super) enum Item {
 
 impl Plan {
     /// Cuts so that no function has much more than `limit` instructions.
-    pub fn new(kernel: &Kernel, chains: &Chains, options: &JitOptions) -> Plan {
+    /// The loops `spread` are for threads.
+    pub fn new(kernel: &Kernel, chains: &Chains, spread: &[LoopId], options: &JitOptions) -> Plan {
         let mut constants = vec![None; kernel.n_values as usize];
         for inst in &kernel.insts {
             if let Inst::Const { dst, value } = *inst {
@@ -68,17 +74,25 @@ impl Plan {
             }
         }
         let frame_len = wide.values().map(Wide::frame_len).max().unwrap_or(0);
-        let functions = cut(kernel, options.piece_len.max(2), |id| wide.contains_key(&id));
+        let standing = |id: LoopId| match (wide.contains_key(&id), spread.contains(&id)) {
+            (true, _) => Standing::Whole,
+            (false, true) => Standing::Alone,
+            (false, false) => Standing::Within,
+        };
+        let functions = cut(kernel, options.piece_len.max(2), standing);
         let loop_of = |items: &Vec<Item>| match items.first() {
             Some(&Item::Insts { begin, .. }) => match kernel.insts[begin as usize] {
-                Inst::Loop { id } => wide.remove(&id),
+                Inst::Loop { id } => Some(id),
                 _ => None,
             },
             _ => None,
         };
+        let loops = || functions.iter().map(loop_of);
         let mut plan = Plan {
-            wide: functions.iter().map(loop_of).collect(),
+            wide: loops().map(|id| wide.remove(&id?)).collect(),
             frame: 0,
+            spread: loops().map(|id| id.filter(|id| spread.contains(id))).collect(),
+            range: 0,
             paired,
             pair_of: vec![None; functions.len()],
             is_pair: vec![false; kernel.n_values as usize],
@@ -94,9 +108,16 @@ impl Plan {
         if plan.functions.len() > 1 {
             plan.place_homes(kernel);
         }
+        plan.range = plan.scratch_len;
+        plan.scratch_len += if spread.is_empty() { 0 } else { 2 };
         plan.frame = plan.scratch_len;
         plan.scratch_len += frame_len;
         plan
+    }
+
+    /// Whether a loop is for threads.
+    pub fn is_spread(&self, id: LoopId) -> bool {
+        self.spread.contains(&Some(id))
     }
 
     fn mark_pairs(&mut self, kernel: &Kernel) {
@@ -304,8 +325,19 @@ fn append(items: &mut Vec<Item>, item: Item) {
     }
 }
 
-/// Divides the instructions among functions; some loops are a function each.
-fn cut(kernel: &Kernel, limit: usize, is_whole: impl Fn(LoopId) -> bool) -> Vec<Vec<Item>> {
+/// How a loop stands among the functions.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Standing {
+    /// Part of one.
+    Within,
+    /// A function of its own, which may call further ones.
+    Alone,
+    /// A single function of its own.
+    Whole,
+}
+
+/// Divides the instructions among functions.
+fn cut(kernel: &Kernel, limit: usize, standing: impl Fn(LoopId) -> Standing) -> Vec<Vec<Item>> {
     let mut functions = Vec::new();
     let mut regions = vec![Region::default()];
     // Where the loop that is being passed over begins.
@@ -325,7 +357,7 @@ fn cut(kernel: &Kernel, limit: usize, is_whole: impl Fn(LoopId) -> bool) -> Vec<
             continue;
         }
         match inst {
-            Inst::Loop { id } if is_whole(*id) => whole = Some(pc),
+            Inst::Loop { id } if standing(*id) == Standing::Whole => whole = Some(pc),
             Inst::Loop { .. } | Inst::If { .. } | Inst::IfWanted { .. } => {
                 regions.push(Region { done: vec![single], ..Region::default() });
             }
@@ -339,7 +371,14 @@ fn cut(kernel: &Kernel, limit: usize, is_whole: impl Fn(LoopId) -> bool) -> Vec<
                 if let Some(mut region) = regions.pop() {
                     region.finish_part(&mut functions, limit);
                     append(&mut region.done, single);
-                    let weight = region.done_weight + merged(kernel, *inst);
+                    let mut weight = region.done_weight + merged(kernel, *inst);
+                    if let Inst::EndLoop { id } = *inst
+                        && standing(id) == Standing::Alone
+                    {
+                        let piece = Item::Piece(functions.len() as u32);
+                        functions.push(std::mem::replace(&mut region.done, vec![piece]));
+                        weight = PIECE_WEIGHT;
+                    }
                     if let Some(outer) = regions.last_mut() {
                         outer.push(region.done, weight, limit);
                     }

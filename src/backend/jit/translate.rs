@@ -18,9 +18,10 @@ use rustc_hash::FxHashMap;
 use super::Unit;
 use super::lanes::Lanes;
 use super::plan::{Item, NO_HOME};
-use super::runtime;
+use super::{runtime, team};
 use crate::backend::abi::{Context, Status};
 use crate::kernel::ir::{Callee, CounterInfo, Inst, LoopId, Trip, Val};
+use crate::kernel::lanes::trip_limit;
 
 /// What is known of values and addresses while a function is built; reused for the next one.
 #[derive(Default)]
@@ -311,7 +312,12 @@ impl Translator<'_> {
         let info = &self.unit.kernel.loops[id as usize];
         let inits: Vec<Val> = info.carried.iter().map(|carried| carried.init).collect();
         let inits = self.block_args(&inits);
+        let range = self.unit.plan.is_spread(id).then(|| {
+            let at = 8 * self.unit.plan.range as i32;
+            [at, at + 8].map(|at| self.cur.ins().load(I64, FLAGS, self.scratch, at))
+        });
         let trip = match &info.trip {
+            _ if let Some([_, end]) = range => end,
             Trip::Const(n) => self.cur.ins().iconst(I64, *n as i64),
             Trip::Rest { limit, total, used } => {
                 let used = self.affine(used);
@@ -327,8 +333,11 @@ impl Translator<'_> {
         };
         let body = self.cur.func.dfg.make_block();
         let exit = self.cur.func.dfg.make_block();
-        let zero = self.cur.ins().iconst(I64, 0);
-        let mut body_args = vec![BlockArg::Value(zero)];
+        let begin = match range {
+            Some([begin, _]) => begin,
+            None => self.cur.ins().iconst(I64, 0),
+        };
+        let mut body_args = vec![BlockArg::Value(begin)];
         body_args.extend(&inits);
         let entry = if matches!(info.trip, Trip::Const(1..)) {
             self.cur.ins().jump(body, &body_args)
@@ -386,11 +395,15 @@ impl Translator<'_> {
         let step = if self.lanes.take().is_some() { 2 } else { 1 };
         let mut counter = self.cur.ins().iadd_imm_s(counter, step);
         let more = self.cur.ins().icmp(IntCC::UnsignedLessThan, counter, trip);
+        let is_spread = self.unit.plan.is_spread(id);
         if let (2, Trip::Const(n)) = (step, &info.trip)
-            && n % 2 == 1
+            && (n % 2 == 1 || is_spread)
         {
             // The last pair begins one iteration early.
-            let last = self.cur.ins().iconst(I64, *n as i64 - 2);
+            let last = match is_spread {
+                true => self.cur.ins().iadd_imm_s(trip, -2),
+                false => self.cur.ins().iconst(I64, *n as i64 - 2),
+            };
             counter = self.cur.ins().umin(counter, last);
         }
         let mut body_args = vec![BlockArg::Value(counter)];
@@ -439,7 +452,14 @@ impl Translator<'_> {
         let status = match &call.callee {
             Callee::Kernel(_) => {
                 let entry = self.callee(self.unit.callees[id as usize]);
-                let work = self.cur.ins().iadd_imm_s(self.work, 8 * call.work as i64);
+                let (memory, at) = match self.unit.work_of_calls[id as usize] {
+                    Some(place) => {
+                        let last = self.unit.chains.results[self.unit.kernel.res.len() - 1];
+                        (self.link(last), place)
+                    }
+                    None => (self.work, call.work),
+                };
+                let work = self.cur.ins().iadd_imm_s(memory, 8 * at as i64);
                 let own = 8 * self.unit.plan.scratch_len as i64;
                 let scratch = self.cur.ins().iadd_imm_s(self.scratch, own);
                 let call = self.cur.ins().call(entry, &[arg, res, work, scratch, self.context]);
@@ -462,8 +482,22 @@ impl Translator<'_> {
     fn call_piece(&mut self, piece: u32) {
         let entry = self.callee(self.unit.first_function + piece);
         let args = [self.arg, self.res, self.work, self.scratch, self.context];
-        let call = self.cur.ins().call(entry, &args);
-        let status = self.cur.func.dfg.first_result(call);
+        let status = match (self.unit.plan.spread[piece as usize], &self.unit.team) {
+            (Some(id), Some(team)) => {
+                let n = trip_limit(&self.unit.kernel.loops[id as usize].trip);
+                let mut all = vec![self.cur.ins().func_addr(I64, entry)];
+                all.extend(args);
+                all.push(self.cur.ins().iconst(I64, n as i64));
+                all.push(self.cur.ins().iconst(I64, std::ptr::from_ref(&**team) as i64));
+                let all: Vec<_> = all.into_iter().map(|value| (I64, value)).collect();
+                let helper = team::run as *const () as usize;
+                self.call_helper(helper, &all, Some(I32)).unwrap_or(all[0].1)
+            }
+            _ => {
+                let call = self.cur.ins().call(entry, &args);
+                self.cur.func.dfg.first_result(call)
+            }
+        };
         self.fail_if(status, |_| status);
     }
 

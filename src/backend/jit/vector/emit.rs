@@ -16,6 +16,7 @@ use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
 use crate::kernel::allocate::{Operand, Step, Value};
 use crate::kernel::ir::{AddrId, Base, Trip};
+use crate::kernel::lanes::trip_limit;
 use crate::ops::scalar::{Eval, Jit, ScalarOp};
 
 /// What the function is given, in the order of its parameters.
@@ -84,10 +85,8 @@ pub(in crate::backend::jit) fn compile(
     let pool = emitter.prologue(frame);
     emitter.pin();
     emitter.invariants();
-    let Trip::Const(n) = unit.kernel.loops[wide.id as usize].trip else {
-        return Err(refused("a loop of unknown length"));
-    };
-    emitter.iterate(n);
+    emitter.range()?;
+    emitter.iterate();
     let Emitter { asm, constants, jumps, .. } = emitter;
     asm.finish(&jumps, pool, &constants)
 }
@@ -170,10 +169,29 @@ impl Emitter<'_> {
         }
     }
 
+    /// The first iteration, and what follows the last one.
+    fn range(&mut self) -> Result<(), EngineError> {
+        let Trip::Const(n) = self.unit.kernel.loops[self.wide.id as usize].trip else {
+            return Err(refused("a loop of unknown length"));
+        };
+        if self.unit.plan.is_spread(self.wide.id) {
+            self.load_word(Register::RAX, SCRATCH);
+            for (k, register) in [COUNTER, END].into_iter().enumerate() {
+                let from = at(Register::RAX, 8 * (self.unit.plan.range + k) as i32);
+                self.asm.put(Instruction::with2(Op::Mov_r64_rm64, register, from));
+            }
+        } else {
+            self.asm.put(Instruction::with2(Op::Mov_r64_imm64, COUNTER, 0u64));
+            self.asm.put(Instruction::with2(Op::Mov_r64_imm64, END, n));
+        }
+        Ok(())
+    }
+
     /// The loop itself, and the function's end.
-    fn iterate(&mut self, n: u64) {
-        self.asm.put(Instruction::with2(Op::Mov_r64_imm64, COUNTER, 0u64));
-        self.asm.put(Instruction::with2(Op::Mov_r64_imm64, END, n));
+    fn iterate(&mut self) {
+        let plan = &self.unit.plan;
+        let n = trip_limit(&self.unit.kernel.loops[self.wide.id as usize].trip);
+        let is_even = n.is_multiple_of(LANES as u64) && !plan.is_spread(self.wide.id);
         let top = self.asm.here();
         self.pointers(|spread| spread != Spread::Same);
         let wide = self.wide;
@@ -183,7 +201,7 @@ impl Emitter<'_> {
         let failure = self.poll();
         self.add(COUNTER, LANES as i32);
         self.asm.put(Instruction::with2(Op::Cmp_r64_rm64, COUNTER, END));
-        if n.is_multiple_of(LANES as u64) {
+        if is_even {
             self.asm.jump_back(Op::Jb_rel32_64, top);
         } else {
             // The last vector begins where the last four iterations do.
