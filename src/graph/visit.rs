@@ -120,10 +120,23 @@ pub fn copy_node(from: &Graph, id: NodeId, to: &mut Graph, args: &[NodeId]) -> N
 /// All functions that `root` needs, each once and after those that it needs; the last one is
 /// `root`.
 pub fn callees_first(root: &Arc<Func>) -> Vec<Arc<Func>> {
+    needed_first(root, |f| f.parts().into_iter().cloned().collect())
+}
+
+/// `root` and all functions that it needs, directly as `needs` says or through others, each once
+/// and after those that it needs.
+pub fn needed_first(
+    root: &Arc<Func>,
+    mut needs: impl FnMut(&Arc<Func>) -> Vec<Arc<Func>>,
+) -> Vec<Arc<Func>> {
     let mut known: FxHashSet<Arc<Func>> = FxHashSet::default();
     let mut order: Vec<Arc<Func>> = Vec::new();
     // Functions whose parts are being visited, with the parts that are left.
-    let parts = |f: &Arc<Func>| f.parts().into_iter().rev().cloned().collect::<Vec<_>>();
+    let mut parts = |f: &Arc<Func>| {
+        let mut parts = needs(f);
+        parts.reverse();
+        parts
+    };
     let mut open = vec![(root.clone(), parts(root))];
     while let Some((func, left)) = open.last_mut() {
         match left.pop() {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::rules::Math;
 use super::run::simplify_until;
 use super::{SimplifyOptions, Stage};
-use crate::graph::{Func, copy_nested, expand};
+use crate::graph::{Func, Graph, NodeId, copy_nested, expand, visit};
 
 /// The function with small matrices expanded and everything simplified, called functions and
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
@@ -28,24 +29,75 @@ pub fn optimize(func: &Arc<Func>, options: &SimplifyOptions) -> Arc<Func> {
 
 /// [`optimize`] with the stages up to `last` alone.
 pub fn optimize_until(func: &Arc<Func>, options: &SimplifyOptions, last: Stage) -> Arc<Func> {
-    optimize_once(func, options, last, &mut FxHashMap::default())
+    let mut made: FxHashMap<Arc<Func>, Arc<Func>> = FxHashMap::default();
+    for level in levels(func, options.math) {
+        let simplified =
+            level.into_par_iter().map(|f| (simplified(&f, options, last, &made), f)).collect();
+        let simplified: Vec<_> = simplified;
+        made.extend(simplified.into_iter().map(|(new, old)| (old, new)));
+    }
+    made.remove(func).unwrap_or_else(|| func.clone())
 }
 
-fn optimize_once(
+/// The functions that stay functions, each after those that it needs: of one level none needs
+/// another one.
+fn levels(root: &Arc<Func>, math: Math) -> Vec<Vec<Arc<Func>>> {
+    let mut needs: FxHashMap<Arc<Func>, Vec<Arc<Func>>> = FxHashMap::default();
+    let order = visit::needed_first(root, |f| {
+        let needed = needed(f, math);
+        needs.insert(f.clone(), needed.clone());
+        needed
+    });
+    let mut level: FxHashMap<Arc<Func>, usize> = FxHashMap::default();
+    let mut levels: Vec<Vec<Arc<Func>>> = Vec::new();
+    for func in order {
+        let below = needs[&func].iter().filter_map(|f| level.get(f)).max();
+        let own = below.map_or(0, |l| l + 1);
+        levels.resize_with(levels.len().max(own + 1), Vec::new);
+        levels[own].push(func.clone());
+        level.insert(func, own);
+    }
+    levels
+}
+
+/// The functions that a function calls, or has as bodies of loops, after those that are small have
+/// been expanded.
+fn needed(func: &Arc<Func>, math: Math) -> Vec<Arc<Func>> {
+    let Some((graph, outputs)) = func.graph() else { return Vec::new() };
+    if graph.ids().all(|id| graph.callees(id).next().is_none()) {
+        return Vec::new();
+    }
+    let mut needed = Vec::new();
+    copied(graph, outputs, math, &mut |f| {
+        needed.push(f.clone());
+        f.clone()
+    });
+    needed
+}
+
+/// A copy with other functions in place of those nested in it.
+fn copied(
+    graph: &Graph,
+    outputs: &[NodeId],
+    math: Math,
+    nested: &mut dyn FnMut(&Arc<Func>) -> Arc<Func>,
+) -> (Graph, Vec<NodeId>) {
+    match math {
+        Math::Strict => copy_nested(graph, outputs, nested),
+        Math::Real | Math::Fast => expand(graph, outputs, nested),
+    }
+}
+
+/// A function with what `made` has in place of those nested in it.
+fn simplified(
     func: &Arc<Func>,
     options: &SimplifyOptions,
     last: Stage,
-    made: &mut FxHashMap<Arc<Func>, Arc<Func>>,
+    made: &FxHashMap<Arc<Func>, Arc<Func>>,
 ) -> Arc<Func> {
-    if let Some(found) = made.get(func) {
-        return found.clone();
-    }
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
-    let mut nested = |f: &Arc<Func>| optimize_once(f, options, last, made);
-    let (graph, roots) = match options.math {
-        Math::Strict => copy_nested(graph, outputs, &mut nested),
-        Math::Real | Math::Fast => expand(graph, outputs, &mut nested),
-    };
+    let mut nested = |f: &Arc<Func>| made.get(f).unwrap_or(f).clone();
+    let (graph, roots) = copied(graph, outputs, options.math, &mut nested);
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
     let (mut graph, roots) = simplify_until(&graph, &roots, &ranges, options, last);
     let named = func
@@ -54,7 +106,5 @@ fn optimize_once(
         .zip(roots)
         .map(|(port, root)| (port.name.clone(), graph.project(root, &port.pattern)))
         .collect();
-    let optimized = Func::freeze(func.name.clone(), &graph, func.inputs.clone(), named);
-    made.insert(func.clone(), optimized.clone());
-    optimized
+    Func::freeze(func.name.clone(), &graph, func.inputs.clone(), named)
 }

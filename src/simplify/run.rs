@@ -1,5 +1,7 @@
 //! The stages of simplification in order, by level.
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
 use super::collect::{Flattening, parities};
 use super::factor::Search;
 use super::language::Head;
@@ -91,7 +93,7 @@ pub fn simplify_until(
     options: &SimplifyOptions,
     last: Stage,
 ) -> (Graph, Vec<NodeId>) {
-    let mut best = lower_powers(graph, outputs);
+    let best = lower_powers(graph, outputs);
     if options.level == 0 || last == Stage::Powers {
         return best;
     }
@@ -100,8 +102,18 @@ pub fn simplify_until(
     let effort = if n_operations <= MAX_SEARCHED { options.level } else { options.level.min(1) };
     let heads = heads(graph);
     let parities = parities(&of_negatives(heads));
-    let mut starts = vec![(graph.clone(), outputs.to_vec())];
-    if effort >= 2 {
+    let ways = match (options.math, last) {
+        (Math::Strict, _) | (_, Stage::Rules) => Vec::new(),
+        _ => variants(effort, n_operations),
+    };
+    let cheapest = |graph: &Graph, outputs: &[NodeId]| {
+        let tried = ways.par_iter().enumerate().map(|(k, &way)| {
+            let rewritten = rewrite(graph, outputs, way, &parities);
+            (rank(&rewritten.0, &rewritten.1), k, rewritten)
+        });
+        tried.min_by_key(|&(rank, k, _)| (rank, k)).map(|(rank, _, rewritten)| (rank, rewritten))
+    };
+    let with_rules = || {
         let bounds = Bounds {
             n_iterations: if effort == 2 { 4 } else { 8 },
             growth: if effort == 2 { 4 } else { 8 },
@@ -112,27 +124,20 @@ pub fn simplify_until(
         let heads = if options.rules.is_some() { Heads::MAX } else { heads };
         let rules = RuleBook::new(applicable(heads).into_iter().chain(own), options.math);
         let saturated = saturate(graph, outputs, ranges, &rules, bounds);
-        if rank(&saturated.0, &saturated.1) < rank(graph, outputs) {
-            starts.push(saturated);
+        if rank(&saturated.0, &saturated.1) >= rank(graph, outputs) {
+            return [None, None];
         }
-    }
-    let mut least = rank(&best.0, &best.1);
-    let mut keep_cheaper = |candidate: (Graph, Vec<NodeId>)| {
-        let rank = rank(&candidate.0, &candidate.1);
-        if rank < least {
-            (best, least) = (candidate, rank);
-        }
+        let lowered = lower_powers(&saturated.0, &saturated.1);
+        [Some((rank(&lowered.0, &lowered.1), lowered)), cheapest(&saturated.0, &saturated.1)]
     };
-    for (graph, outputs) in &starts {
-        keep_cheaper(lower_powers(graph, outputs));
-        if options.math == Math::Strict || last == Stage::Rules {
-            continue;
-        }
-        for variant in variants(effort, n_operations) {
-            keep_cheaper(rewrite(graph, outputs, variant, &parities));
-        }
-    }
-    best
+    let (plain, [lowered, saturated]) = rayon::join(
+        || cheapest(graph, outputs),
+        || if effort >= 2 { with_rules() } else { [None, None] },
+    );
+    let first = (rank(&best.0, &best.1), best);
+    // The first one of equals.
+    let others = [plain, lowered, saturated].into_iter().flatten();
+    others.fold(first, |best, other| if other.0 < best.0 { other } else { best }).1
 }
 
 /// The operations that occur.
