@@ -5,6 +5,7 @@
 //! number of nodes, never by the clock; equal blocks are done once. A block is replaced only if
 //! its cost falls. Willsey et al., "egg: Fast and extensible equality saturation" (2021).
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use egg::Id;
@@ -64,7 +65,6 @@ pub fn saturate(
     }
     let mut to = Graph::new();
     let mut copy = vec![NodeId(u32::MAX); graph.len()];
-    let mut memo: FxHashMap<Block, Option<Block>> = FxHashMap::default();
     let facts = facts(graph, &order, ranges);
     let mut args = Vec::new();
     let mut members: Vec<Vec<NodeId>> = Vec::new();
@@ -73,6 +73,13 @@ pub fn saturate(
         members.resize_with(members.len().max(block + 1), Vec::new);
         members[block].push(id);
     }
+    let cuts: Vec<Cut> = members
+        .iter()
+        .map(|of| cut(graph, of, &block_of, &uses, &outside, &facts, bounds.reassociate))
+        .collect();
+    let distinct: FxHashSet<&Block> = cuts.iter().map(|cut| &cut.block).collect();
+    let improved: FxHashMap<&Block, Option<Block>> =
+        distinct.into_par_iter().map(|block| (block, improve(block, rules, bounds))).collect();
     for &id in &order {
         let block = block_of[id.index()];
         if block == NO_BLOCK {
@@ -88,12 +95,9 @@ pub fn saturate(
         if members[block as usize].last() != Some(&id) {
             continue;
         }
-        let members = std::mem::take(&mut members[block as usize]);
-        let (block, atoms, roots) =
-            cut(graph, &members, &block_of, &uses, &outside, &facts, bounds.reassociate);
-        let better = memo.entry(block.clone()).or_insert_with(|| improve(&block, rules, bounds));
+        let Cut { block: cut, atoms, roots } = &cuts[block as usize];
         let atoms: Vec<NodeId> = atoms.iter().map(|a| copy[a.index()]).collect();
-        match better {
+        match &improved[cut] {
             Some(better) => {
                 let made = build(better, &atoms, &mut to, bounds.reassociate);
                 for (root, &k) in roots.iter().zip(&better.outputs) {
@@ -101,7 +105,7 @@ pub fn saturate(
                 }
             }
             None => {
-                for id in members {
+                for &id in &members[block as usize] {
                     args.clear();
                     args.extend(graph.args(id).iter().map(|a| copy[a.index()]));
                     copy[id.index()] = copy_node(graph, id, &mut to, &args);
@@ -166,7 +170,13 @@ fn facts(graph: &Graph, order: &[NodeId], ranges: &[Option<(f64, f64)>]) -> Vec<
     facts
 }
 
-/// The block of some nodes, the nodes its atoms stand for, and the nodes of its outputs.
+/// A block of some nodes, the nodes its atoms stand for, and the nodes of its outputs.
+struct Cut {
+    block: Block,
+    atoms: Vec<NodeId>,
+    roots: Vec<NodeId>,
+}
+
 fn cut(
     graph: &Graph,
     members: &[NodeId],
@@ -175,7 +185,7 @@ fn cut(
     outside: &FxHashSet<NodeId>,
     facts: &[Facts],
     reassociate: bool,
-) -> (Block, Vec<NodeId>, Vec<NodeId>) {
+) -> Cut {
     let mut block = Block::default();
     let mut atoms = Vec::new();
     let mut roots = Vec::new();
@@ -262,7 +272,7 @@ fn cut(
             roots.push(id);
         }
     }
-    (block, atoms, roots)
+    Cut { block, atoms, roots }
 }
 
 /// A cheaper equal block, if one is found.
