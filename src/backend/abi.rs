@@ -52,6 +52,11 @@ impl Memory {
     pub fn with_cancel(cancel: Arc<AtomicBool>) -> Memory {
         Memory { context: Context::new(cancel), ..Memory::default() }
     }
+
+    /// Memory for a part of the same work on another thread, with the same cancel flag.
+    pub(crate) fn fork(&self) -> Memory {
+        Memory { context: self.context.fork(), ..Memory::default() }
+    }
 }
 
 /// State of one evaluation that generated code sees.

@@ -1,6 +1,8 @@
 //! What users hold: a function with named inputs and outputs, its derivatives, and its compiled
 //! forms.
 
+mod many;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +17,8 @@ use crate::kernel::ir::Kernel;
 use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
 use crate::syntax::Code;
+
+pub use many::ManyError;
 
 /// A function from named sparse matrices to named sparse matrices. Immutable and cheap to clone.
 #[derive(Clone, Debug)]
@@ -194,6 +198,17 @@ pub struct Compiled {
     pub kernel: Arc<Kernel>,
     pub timing: Timing,
     engine: Arc<dyn Engine>,
+    options: Options,
+    optimized: Arc<Func>,
+    chunks: Arc<many::Chunks>,
+}
+
+impl Options {
+    fn jit(&self) -> JitOptions {
+        let jit = JitOptions::default();
+        let threads = if self.threads == 0 { jit.threads } else { self.threads };
+        JitOptions { threads, ..jit }
+    }
 }
 
 impl Function {
@@ -436,17 +451,21 @@ impl Function {
         let engine: Arc<dyn Engine> = match options.engine {
             EngineKind::Interp => Arc::new(Interp::new(&kernel)),
             EngineKind::Jit => {
-                let mut jit = JitOptions::default();
-                if options.threads > 0 {
-                    jit.threads = options.threads;
-                }
-                let jit = Jit::new(&kernel, &jit);
+                let jit = Jit::new(&kernel, &options.jit());
                 Arc::new(jit.map_err(FunctionError::Engine)?)
             }
             EngineKind::C => Arc::new(CEngine::new(&kernel).map_err(FunctionError::C)?),
         };
         let timing = Timing { simplify_s, compile_s: start.elapsed().as_secs_f64() };
-        Ok(Compiled { function: self.clone(), kernel, timing, engine })
+        Ok(Compiled {
+            function: self.clone(),
+            kernel,
+            timing,
+            engine,
+            options: options.clone(),
+            optimized,
+            chunks: Arc::default(),
+        })
     }
 }
 
