@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::open::ModelArgs;
 use super::values::{Problem, read_points, resolve, unknown};
-use super::{CompileArgs, Failure, Format, cancel, eprint_quietly, print, put};
+use super::{CompileArgs, Failure, Format, cancel, eprint_quietly, print, put, table};
 use crate::backend::abi::Memory;
 use crate::data::Value;
 use crate::function::Compiled;
@@ -20,8 +20,9 @@ pub struct Args {
     /// Values of inputs: constant expressions of the language
     #[arg(value_name = "name=EXPR")]
     assignments: Vec<String>,
-    /// Points: a list of objects with values by name
-    #[arg(long, value_name = "FILE.json")]
+    /// Points: a list of objects with values by name (.json), or a table with a point in each row
+    /// and titles such as `a,x[0],x[1]` (.csv), which gives a table of all outputs
+    #[arg(long, value_name = "FILE")]
     points: Option<String>,
     #[command(flatten)]
     compile: CompileArgs,
@@ -36,6 +37,11 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let strangers = unknown(&opened.function, given.keys());
     if !strangers.is_empty() {
         return Err(strangers.into());
+    }
+    if let Some(file) = args.points.as_ref().filter(|file| file.ends_with(".csv")) {
+        let compiled = opened.function.compile(&args.compile.options()?)?;
+        opened.check_memory(&compiled.kernel)?;
+        return table::run(file, &compiled, &given, args.format, out);
     }
     let points = match &args.points {
         Some(file) => read_points(file)?,

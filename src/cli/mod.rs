@@ -18,6 +18,7 @@ mod print;
 mod rules;
 mod show;
 mod spy;
+mod table;
 mod test;
 mod values;
 

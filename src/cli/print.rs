@@ -148,6 +148,15 @@ fn integers(text: &mut String, values: &[u32]) {
     let _ = write!(text, "[{}]", items.join(", "));
 }
 
+/// All digits.
+pub fn all_digits(text: &mut String, value: f64) {
+    if value.is_finite() {
+        let _ = write!(text, "{value:?}");
+    } else {
+        text.push_str(&number(value));
+    }
+}
+
 /// All digits; what JSON has no number for is a string.
 pub fn json_number(text: &mut String, value: f64) {
     let _ = if value.is_finite() {

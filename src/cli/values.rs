@@ -179,7 +179,8 @@ fn fit(input: &Input, value: &Value) -> Result<Vec<f64>, Problem> {
     Ok(values)
 }
 
-fn check_symmetric(input: &Input, values: &[f64]) -> Result<(), Problem> {
+/// Refuses values that differ from their transpose.
+pub fn check_symmetric(input: &Input, values: &[f64]) -> Result<(), Problem> {
     for ((row, col), &value) in input.pattern.entries().zip(values) {
         let mirrored = input.pattern.find(col, row).and_then(|k| values.get(k)).copied();
         let mirrored = mirrored.unwrap_or(0.0);

@@ -260,3 +260,138 @@ fn failed_expectations_show_both_values() {
         "#]],
     );
 }
+
+/// `eval` at the points of a CSV table.
+fn table(name: &str, text: &str, more: &[&str], program: &str, expected: Expect) {
+    let file = format!("nablac-table-{name}-{}.csv", std::process::id());
+    let file = std::env::temp_dir().join(file);
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let mut args = vec!["eval", "-", "--points", path];
+    args.extend(more);
+    let (code, out, err) = nablac(&args, program);
+    std::fs::remove_file(&file).unwrap();
+    let end = if code == 0 { String::new() } else { format!("exit {code}\n") };
+    expected.assert_eq(&format!("{out}{err}{end}").replace(path, "points.csv"));
+}
+
+#[test]
+fn points_of_a_table() {
+    let program = "input x, z[2] in 0..10, P[2,2] sym\nparam a = 2\n\
+                   output f = a * x + z[1], g = [z[0], P[0,1]]";
+    let header = "x,z[0],z[1],\"P[0,0]\",\"P[1,0]\",\"P[0,1]\",\"P[1,1]\"\n";
+    let rows = format!(
+        "{header}1,2,3,4,5,5,6\n# a remark\n0.1,1e-3,2,4,7,7,6\n1,-2,3,4,5,5,6\n1,2,3,4,5,8,6\n0,0,0,0,0,0,0\n"
+    );
+    table(
+        "all",
+        &rows,
+        &[],
+        program,
+        expect![[r#"
+        f,g[0],g[1]
+        5.0,2.0,5.0
+        2.2,0.001,7.0
+        ,,
+        ,,
+        0.0,0.0,0.0
+        error[E0505]: point 2: `z` of `model` is -2, not in 0..10 (iteration 0)
+        error[E0506]: point 3: the value of `P` is not symmetric: entry [1, 0] is 5, entry [0, 1] is 8
+        exit 1
+    "#]],
+    );
+    table(
+        "json",
+        "x\n1\n2\n",
+        &["--format", "json"],
+        "input x\noutput y = 2*x",
+        expect![[r#"
+        {"outputs": {"y": {"shape": [1, 1], "values": [2.0]}}}
+        {"outputs": {"y": {"shape": [1, 1], "values": [4.0]}}}
+    "#]],
+    );
+    let f = "input x, z[2], D[2,2] diag\noutput f = x + z[1] + D[0,0]";
+    for (name, text, expected) in [
+        (
+            "strange",
+            "x,zz[0]\n",
+            expect![[r#"
+            error[E0503]: there is no input `zz`
+              = help: did you mean `z`?
+            exit 1
+        "#]],
+        ),
+        (
+            "index",
+            "x,z\n",
+            expect![[r#"
+            error[E0504]: the column `z` is no entry of `z`, which is 2x1
+              = help: columns are entries of inputs, such as `z[0]`
+            exit 1
+        "#]],
+        ),
+        (
+            "outside",
+            "x,z[2]\n",
+            expect![[r#"
+            error[E0504]: the column `z[2]` is outside of `z`, which is 2x1
+            exit 1
+        "#]],
+        ),
+        (
+            "pattern",
+            "x,\"D[0,1]\"\n",
+            expect![[r#"
+            error[E0504]: the column `D[0,1]` is outside of `D`, which is 2x2, diagonal
+            exit 1
+        "#]],
+        ),
+        (
+            "twice",
+            "x,x\n",
+            expect![[r#"
+            error[E0504]: the column `x` is there twice
+            exit 1
+        "#]],
+        ),
+        (
+            "missing",
+            "x,z[1]\n",
+            expect![[r#"
+            error[E0502]: a column `z[0]` is missing
+            exit 1
+        "#]],
+        ),
+        (
+            "word",
+            "x\n1\nfour\n",
+            expect![[r#"
+            f
+            4.0
+            error[E0504]: `points.csv` cannot be read: line 3, field 1: `four` is no number
+            exit 1
+        "#]],
+        ),
+        (
+            "none",
+            "x\n1\n\"\"\n",
+            expect![[r#"
+            f
+            4.0
+            error[E0504]: `points.csv` cannot be read: line 3, field 1: the value is missing
+            exit 1
+        "#]],
+        ),
+        (
+            "short",
+            "x,z[0],z[1]\n1,2\n",
+            expect![[r#"
+            f
+            error[E0504]: `points.csv` cannot be read: CSV error: record 1 (line: 2, byte: 12): found record with 2 fields, but the previous record has 3 fields
+            exit 1
+        "#]],
+        ),
+    ] {
+        table(name, text, &["z=[1, 2]", "D=[1, 0; 0, 1]"], f, expected);
+    }
+}
