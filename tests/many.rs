@@ -80,7 +80,7 @@ fn the_first_point_that_fails_is_named() {
             let failed = f.evaluate_many(n, &[&x, &p, &s]).unwrap_err();
             assert_eq!(failed.point, Some(wrong));
             assert!(
-                matches!(&failed.error, EvalError::RangeViolated { input, .. } if input == "p")
+                matches!(&*failed.error, EvalError::RangeViolated { input, .. } if input == "p")
             );
         }
         assert_eq!(

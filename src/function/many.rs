@@ -24,7 +24,7 @@ const RANGES: usize = 4;
 pub struct ManyError {
     /// The first point that failed; none if the points do not fit the function.
     pub point: Option<usize>,
-    pub error: EvalError,
+    pub error: Box<EvalError>,
 }
 
 impl fmt::Display for ManyError {
@@ -136,7 +136,7 @@ impl Compiled {
         inputs: &[&[f64]],
         outputs: &[Option<&mut [f64]>],
     ) -> Result<Vec<bool>, ManyError> {
-        let refused = |error| ManyError { point: None, error };
+        let refused = |error| ManyError { point: None, error: Box::new(error) };
         let count = |what, expected, given| EvalError::Count {
             function: self.kernel.name.clone(),
             what,
@@ -221,7 +221,7 @@ impl Points<'_> {
             if memory.context.is_cancelled() {
                 let function = self.compiled.kernel.name.clone();
                 let error = EvalError::Cancelled { function, output: None, iteration: None };
-                return Err(ManyError { point: Some(at), error });
+                return Err(ManyError { point: Some(at), error: Box::new(error) });
             }
             let mut n = 1;
             if let Some(chunk) = self.chunk.as_deref().filter(|_| range.end - range.begin >= CHUNK)
@@ -238,7 +238,7 @@ impl Points<'_> {
             for point in at..at + n {
                 self.call(point, &mut range, memory).map_err(|error| {
                     self.failed.fetch_min(range.number, Ordering::Relaxed);
-                    ManyError { point: Some(point), error }
+                    ManyError { point: Some(point), error: Box::new(error) }
                 })?;
             }
             at += n;

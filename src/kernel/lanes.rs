@@ -18,8 +18,9 @@ pub struct Body {
     pub end: usize,
     /// Operations that are a few machine instructions.
     pub n_insts: usize,
-    /// Operations that are calls.
+    /// Operations that are calls, in each lane or for all lanes.
     pub n_calls: usize,
+    pub n_wide_calls: usize,
     pub loads: Vec<AddrId>,
     pub stores: Vec<AddrId>,
     /// Whether running an iteration twice does what running it once does: it reads nothing that
@@ -71,7 +72,10 @@ pub fn independent(kernel: &Kernel) -> Vec<(LoopId, Body)> {
                 body.loads.push(addr);
                 body.stores.push(addr);
             }
-            Inst::Apply { op, .. } if op.row().jit == Jit::Call => body.n_calls += 1,
+            Inst::Apply { op, .. } if op.row().jit == Jit::Call => match op.row().wide {
+                Some(_) => body.n_wide_calls += 1,
+                None => body.n_calls += 1,
+            },
             Inst::Apply { .. } => body.n_insts += 1,
             _ => body.refused = true,
         }

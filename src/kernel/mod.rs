@@ -10,6 +10,7 @@ pub mod ir;
 pub mod lanes;
 mod loops;
 mod nodes;
+pub mod pack;
 mod place;
 mod polls;
 pub mod print;

@@ -1,11 +1,16 @@
 //! Numerical meaning of the elementwise operations: one function each, called by the interpreter
 //! and by compiled code alike, so that both give the same bits.
 //!
-//! Elementary functions are those of the system's mathematics library; the error and gamma
+//! The elementary functions of [`elementary`] are ours and run on vectors too, the others are those
+//! of the system's mathematics library; the error and gamma
 //! functions come from the `libm` crate, polygamma from [`polygamma`].
 
+mod elementary;
 mod polygamma;
 
+pub use elementary::{
+    COS, EXP, EXPM1, LANES, LOG, SIGMOID, SIN, TANH, Wide, cos, exp, expm1, log, sigmoid, sin, tanh,
+};
 pub use polygamma::polygamma;
 
 /// Names functions of one argument as `extern "C"` functions.
@@ -47,21 +52,15 @@ unary! {
     neg = |a| -a;
     sqrt = |a| a.sqrt();
     cbrt = |a| a.cbrt();
-    exp = |a| a.exp();
-    expm1 = |a| a.exp_m1();
-    log = |a| a.ln();
     log1p = |a| a.ln_1p();
     log2 = |a| a.log2();
     log10 = |a| a.log10();
-    sin = |a| a.sin();
-    cos = |a| a.cos();
     tan = |a| a.tan();
     asin = |a| a.asin();
     acos = |a| a.acos();
     atan = |a| a.atan();
     sinh = |a| a.sinh();
     cosh = |a| a.cosh();
-    tanh = |a| a.tanh();
     asinh = |a| libm::asinh(a);
     // The library gives numbers for arguments below -1.
     acosh = |a| if a < 1.0 { f64::NAN } else { libm::acosh(a) };
@@ -130,20 +129,10 @@ pub extern "C" fn modulo(a: f64, b: f64) -> f64 {
     }
 }
 
-/// `1 / (1 + exp(-a))` without overflow.
-pub extern "C" fn sigmoid(a: f64) -> f64 {
-    if a >= 0.0 {
-        1.0 / (1.0 + (-a).exp())
-    } else {
-        let t = a.exp();
-        t / (1.0 + t)
-    }
-}
-
 /// `log(1 + exp(a))` without overflow.
 pub extern "C" fn softplus(a: f64) -> f64 {
     let positive_part = if a > 0.0 { a } else { 0.0 };
-    positive_part + (-a.abs()).exp().ln_1p()
+    positive_part + exp(-a.abs()).ln_1p()
 }
 
 /// `a` if `condition` is not 0, else `b`.

@@ -8,6 +8,8 @@ mod table;
 
 pub use table::ScalarOp;
 
+use crate::ops::math::Wide;
+
 /// All that is known about one elementwise operation.
 pub struct Row {
     /// The operation this row describes.
@@ -18,6 +20,8 @@ pub struct Row {
     pub doc: &'static str,
     /// Meaning, and the address that compiled code calls.
     pub eval: Eval,
+    /// The same on vectors, for operations that compiled code calls.
+    pub wide: Option<Wide>,
     /// How the just-in-time compiler makes it.
     pub jit: Jit,
     /// Partial derivative by each argument, as formulas over the arguments `a`, `b`, `c` and the

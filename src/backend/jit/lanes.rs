@@ -17,7 +17,7 @@ use crate::ops::scalar::{self, Eval, Jit, ScalarOp};
 pub(super) fn is_worth_it(kernel: &Kernel, id: LoopId, body: &Body) -> bool {
     matches!(kernel.loops[id as usize].trip, Trip::Const(2..))
         && body.repeatable
-        && body.n_insts >= 2 * body.n_moved() + 4 * body.n_calls
+        && body.n_insts >= 2 * body.n_moved() + 4 * (body.n_calls + body.n_wide_calls)
         && kernel.insts[body.begin..body.end].iter().all(has_pair)
 }
 

@@ -5,6 +5,7 @@ use cranelift_codegen::ir::types::{F64, I64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::translate::{Made, Translator};
+use super::vector;
 use crate::kernel::ir::Val;
 use crate::ops::scalar::{Comparison, Eval, Inst, Jit, ScalarOp};
 
@@ -15,6 +16,9 @@ impl Translator<'_> {
             Jit::Inst(inst) => self.apply_inst(inst, args),
             Jit::Call => {
                 let address = match op.row().eval {
+                    _ if let Some(wide) = op.row().wide.filter(|_| vector::is_supported()) => {
+                        wide.on_one as *const () as usize
+                    }
                     Eval::F1(f) => f as *const () as usize,
                     Eval::F2(f) => f as *const () as usize,
                     Eval::F3(f) => f as *const () as usize,

@@ -24,6 +24,7 @@ use crate::backend::abi::{
 };
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Callee, Kernel};
+use crate::kernel::pack::pack;
 use crate::kernel::threads::{Threaded, spread};
 use crate::kernel::verify::verify;
 
@@ -179,8 +180,12 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
             .flatten();
         let Threaded { kernel, loops, work_of_calls } =
             threaded.unwrap_or_else(|| Threaded::alone(kernel));
+        let packs = options.vectors != Vectors::Narrow && vector::is_supported();
+        let packed = if packs { pack(&kernel) } else { None };
+        let packs = packed.is_some();
+        let kernel = packed.map_or(kernel, Arc::new);
         let chains = Chains::new(&kernel);
-        let plan = Plan::new(&kernel, &chains, &loops, options);
+        let plan = Plan::new(&kernel, &chains, &loops, packs, options);
         let mut inner_scratch = 0;
         let callees = kernel.calls.iter().map(|call| match &call.callee {
             Callee::Kernel(callee) => {

@@ -14,6 +14,7 @@ use super::vector::{self, Wide};
 use super::{JitOptions, lanes};
 use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
 use crate::kernel::lanes::independent;
+use crate::ops::math::LANES;
 
 /// The functions of one kernel; the last one is its entry.
 pub(super) struct Plan {
@@ -41,6 +42,8 @@ pub(super) struct Plan {
     /// Where in scratch memory the first iteration of that range stands, and what follows the
     /// last one.
     pub range: usize,
+    /// Where in scratch memory the results of calls of vectors stand, if there may be such calls.
+    pub packed: Option<usize>,
 }
 
 pub(super) const NO_HOME: u32 = u32::MAX;
@@ -56,8 +59,14 @@ pub(super) enum Item {
 
 impl Plan {
     /// Cuts so that no function has much more than `limit` instructions.
-    /// The loops `spread` are for threads.
-    pub fn new(kernel: &Kernel, chains: &Chains, spread: &[LoopId], options: &JitOptions) -> Plan {
+    /// The loops `spread` are for threads; with `packs` there may be calls of vectors.
+    pub fn new(
+        kernel: &Kernel,
+        chains: &Chains,
+        spread: &[LoopId],
+        packs: bool,
+        options: &JitOptions,
+    ) -> Plan {
         let mut constants = vec![None; kernel.n_values as usize];
         for inst in &kernel.insts {
             if let Inst::Const { dst, value } = *inst {
@@ -93,6 +102,7 @@ impl Plan {
             frame: 0,
             spread: loops().map(|id| id.filter(|id| spread.contains(id))).collect(),
             range: 0,
+            packed: None,
             paired,
             pair_of: vec![None; functions.len()],
             is_pair: vec![false; kernel.n_values as usize],
@@ -110,6 +120,10 @@ impl Plan {
         }
         plan.range = plan.scratch_len;
         plan.scratch_len += if spread.is_empty() { 0 } else { 2 };
+        if packs {
+            plan.packed = Some(plan.scratch_len);
+            plan.scratch_len += LANES;
+        }
         plan.frame = plan.scratch_len;
         plan.scratch_len += frame_len;
         plan

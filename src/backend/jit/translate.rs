@@ -22,6 +22,8 @@ use super::{runtime, team};
 use crate::backend::abi::{Context, Status};
 use crate::kernel::ir::{Callee, CounterInfo, Inst, LoopId, Trip, Val};
 use crate::kernel::lanes::trip_limit;
+use crate::kernel::pack;
+use crate::ops::math::LANES;
 
 /// What is known of values and addresses while a function is built; reused for the next one.
 #[derive(Default)]
@@ -147,8 +149,16 @@ pub(super) fn translate(
     for item in items {
         match *item {
             Item::Insts { begin, end } => {
-                for inst in &unit.kernel.insts[begin as usize..end as usize] {
-                    translator.inst(*inst);
+                let mut rest = &unit.kernel.insts[begin as usize..end as usize];
+                while let [inst, others @ ..] = rest {
+                    let n = translator.alike(rest);
+                    if n > 1 {
+                        translator.wide_call(&rest[..n]);
+                        rest = &rest[n..];
+                    } else {
+                        translator.inst(*inst);
+                        rest = others;
+                    }
                 }
             }
             Item::Piece(piece) => translator.call_piece(piece),
@@ -477,6 +487,55 @@ impl Translator<'_> {
             }
         };
         self.fail_if(status, |_| status);
+    }
+
+    /// How many of the first instructions one call of a function of vectors does.
+    fn alike(&self, insts: &[Inst]) -> usize {
+        let Some((first, _)) = insts.first().and_then(|inst| Some((pack::wide(inst)?, inst)))
+        else {
+            return 1;
+        };
+        if self.unit.plan.packed.is_none() || self.lanes.is_some() {
+            return 1;
+        }
+        let mut made: Vec<Val> = Vec::new();
+        for inst in insts.iter().take(LANES) {
+            let (Some(wide), &Inst::Apply { dst, args, .. }) = (pack::wide(inst), inst) else {
+                break;
+            };
+            if !pack::is_alike(first, wide) || made.contains(&args[0]) {
+                break;
+            }
+            made.push(dst);
+        }
+        made.len()
+    }
+
+    /// Operations that one call of a function of vectors does.
+    fn wide_call(&mut self, insts: &[Inst]) {
+        let Some(area) = self.unit.plan.packed else { return };
+        let (mut address, mut tags) = (0, 0);
+        let mut args: Vec<_> = Vec::with_capacity(LANES + 2);
+        for (lane, inst) in insts.iter().enumerate() {
+            if let (Some(wide), &Inst::Apply { args: [x, ..], .. }) = (pack::wide(inst), inst) {
+                address = wide.on_four as *const () as usize;
+                tags |= i64::from(wide.tag.to_bits() != 0) << lane;
+                args.push((F64, self.number(x)));
+            }
+        }
+        // Lanes that are left over repeat the first one.
+        args.resize(LANES, args[0]);
+        let results = self.cur.ins().iadd_imm_s(self.scratch, 8 * area as i64);
+        args.push((I64, self.cur.ins().iconst(I64, tags)));
+        args.push((I64, results));
+        self.call_helper(address, &args, None);
+        for (lane, inst) in insts.iter().enumerate() {
+            if let Inst::Apply { dst, .. } = *inst {
+                let at = 8 * (area + lane) as i32;
+                let y = self.cur.ins().load(F64, FLAGS, self.scratch, at);
+                self.define(dst, Made::Number(y));
+            }
+        }
     }
 
     fn call_piece(&mut self, piece: u32) {

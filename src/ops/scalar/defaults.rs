@@ -17,6 +17,7 @@ pub(super) const FUNCTION: Row = Row {
     name: "",
     doc: "",
     eval: Eval::F1(math::neg),
+    wide: None,
     jit: Jit::Call,
     partials: &["0"],
     zero_sets: &[],

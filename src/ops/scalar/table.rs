@@ -146,13 +146,13 @@ table! {
 
     /// Exponential function.
     Exp "exp" {
-        eval: F1(math::exp), partials: &["y"], range: Interval::open(0.0, INF),
+        eval: F1(math::exp), wide: Some(math::EXP), partials: &["y"], range: Interval::open(0.0, INF),
         monotone: &[RISES], c: "exp({a})", latex: "\\exp\\left({a}\\right)", ..FUNCTION
     }
 
     /// `exp(x) - 1`, accurate near 0.
     Expm1 "expm1" {
-        eval: F1(math::expm1), partials: &["exp(a)"], zero_sets: &[0b1],
+        eval: F1(math::expm1), wide: Some(math::EXPM1), partials: &["exp(a)"], zero_sets: &[0b1],
         range: Interval::open(-1.0, INF), monotone: &[RISES], c: "expm1({a})",
         latex: "\\operatorname{expm1}\\left({a}\\right)", samples: &[&[1e-10], &[-0.7], &[1.9]],
         ..FUNCTION
@@ -160,7 +160,7 @@ table! {
 
     /// Natural logarithm.
     Log "log" {
-        eval: F1(math::log), partials: &["1 / a"], domain: &[POSITIVE], monotone: &[RISES],
+        eval: F1(math::log), wide: Some(math::LOG), partials: &["1 / a"], domain: &[POSITIVE], monotone: &[RISES],
         c: "log({a})", latex: "\\log\\left({a}\\right)", samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
     }
@@ -192,14 +192,14 @@ table! {
 
     /// Sine.
     Sin "sin" {
-        eval: F1(math::sin), partials: &["cos(a)"], zero_sets: &[0b1],
+        eval: F1(math::sin), wide: Some(math::SIN), partials: &["cos(a)"], zero_sets: &[0b1],
         range: Interval::closed(-1.0, 1.0), c: "sin({a})", latex: "\\sin\\left({a}\\right)",
         ..FUNCTION
     }
 
     /// Cosine.
     Cos "cos" {
-        eval: F1(math::cos), partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
+        eval: F1(math::cos), wide: Some(math::COS), partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
         c: "cos({a})", latex: "\\cos\\left({a}\\right)", ..FUNCTION
     }
 
@@ -255,7 +255,7 @@ table! {
 
     /// Hyperbolic tangent.
     Tanh "tanh" {
-        eval: F1(math::tanh), partials: &["1 - y * y"], zero_sets: &[0b1],
+        eval: F1(math::tanh), wide: Some(math::TANH), partials: &["1 - y * y"], zero_sets: &[0b1],
         range: Interval::open(-1.0, 1.0), monotone: &[RISES], c: "tanh({a})",
         latex: "\\tanh\\left({a}\\right)", ..FUNCTION
     }
@@ -420,7 +420,7 @@ static double nablac_mod(double a, double b) {
 
     /// Logistic function `1 / (1 + exp(-x))`, without overflow.
     Sigmoid "sigmoid" {
-        eval: F1(math::sigmoid), partials: &["y * (1 - y)"], range: Interval::open(0.0, 1.0),
+        eval: F1(math::sigmoid), wide: Some(math::SIGMOID), partials: &["y * (1 - y)"], range: Interval::open(0.0, 1.0),
         monotone: &[RISES], c: "nablac_sigmoid({a})",
         c_helper: "\
 static double nablac_sigmoid(double a) {

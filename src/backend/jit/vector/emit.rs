@@ -341,10 +341,29 @@ impl Emitter<'_> {
                     let code = Op::VEX_Vmovupd_ymmm256_ymm;
                     self.asm.put(Instruction::with2(code, to, register));
                 }
-                self.load_number(Register::RDI, function as u64);
                 let begin = self.vector(area);
-                self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
-                self.call(helper);
+                match op.row().wide {
+                    Some(wide) => {
+                        if wide.tag.to_bits() != 0 {
+                            let tag = self.new_constant(wide.tag);
+                            self.asm.copy(TEMPORARY[0], tag);
+                        } else {
+                            let code = Op::VEX_Vxorpd_ymm_ymm_ymmm256;
+                            let [t, _] = TEMPORARY;
+                            self.asm.put(Instruction::with3(code, t, t, t));
+                        }
+                        let tags = self.vector(area + 1);
+                        let code = Op::VEX_Vmovupd_ymmm256_ymm;
+                        self.asm.put(Instruction::with2(code, tags, TEMPORARY[0]));
+                        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RDI, begin));
+                        self.call(wide.on_lanes as *const () as usize);
+                    }
+                    None => {
+                        self.load_number(Register::RDI, function as u64);
+                        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
+                        self.call(helper);
+                    }
+                }
                 let result = self.vector(area + AREA - 1);
                 self.asm.copy(to, Source::Memory(result));
             }

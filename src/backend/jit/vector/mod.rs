@@ -19,21 +19,20 @@ use crate::backend::abi::EngineError;
 use crate::kernel::allocate::{Allocated, Line, Step, allocate};
 use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
 use crate::kernel::{lanes, schedule};
+use crate::ops::math::LANES;
 
 use body::{Action, Code, Home, Invariant};
 pub(super) use emit::compile;
 use pointers::Pointers;
 
-/// Numbers in a vector.
-const LANES: usize = 4;
 /// Registers of the machine less two for temporary values.
 const N_REGISTERS: u8 = 14;
 
 /// Whether this machine runs such code.
-fn is_supported() -> bool {
+pub(super) fn is_supported() -> bool {
     #[cfg(all(target_arch = "x86_64", unix))]
     {
-        std::arch::is_x86_feature_detected!("avx2")
+        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
     }
     #[cfg(not(all(target_arch = "x86_64", unix)))]
     {
@@ -72,9 +71,13 @@ fn is_worth_it(kernel: &Kernel, id: LoopId, body: &lanes::Body, n: u64) -> bool 
             scattered += 1;
         }
     }
-    3 * body.n_insts >= scattered + 4 * looked_up + 6 * body.n_calls
-        && n.saturating_mul(body.n_insts as u64) >= SHORTEST
+    let n_insts = body.n_insts + OF_WIDE_CALL * body.n_wide_calls;
+    3 * n_insts >= scattered + 4 * looked_up + 6 * body.n_calls
+        && n.saturating_mul(n_insts as u64) >= SHORTEST
 }
+
+/// Operations that a function of vectors counts for.
+const OF_WIDE_CALL: usize = 10;
 
 /// Operations of a loop that make up for its entry.
 const SHORTEST: u64 = 200;
