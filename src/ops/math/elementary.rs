@@ -228,8 +228,9 @@ fn reduced<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> Reduced {
 fn exp_of<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
     let x = select(x > 710.0, 710.0, x);
     let x = select(x < -746.0, -746.0, x);
-    let Reduced { r, rest, powers } = reduced(way, x);
-    (1.0 + (r + rest)) * powers[0] * powers[1]
+    let parts = reduced(way, x);
+    let (sum, lost) = two_sum(1.0, parts.r);
+    (sum + (lost + parts.rest)) * parts.powers[0] * parts.powers[1]
 }
 
 /// `exp(x) - 1` as a sum of two numbers, where `2^n` is finite.
