@@ -20,7 +20,7 @@ use support::{one_thread, thread_seconds};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const POINTS: usize = 100_000;
-const TOGETHER: usize = 20;
+const TOGETHER: usize = 60;
 
 fn main() {
     let folder = Path::new(ROOT).join("../shared/data/expr");

@@ -11,6 +11,10 @@ use serde_json::Value as Json;
 /// Evaluations are repeated for so long.
 const SECONDS: f64 = 1.0;
 
+/// The clock of a thread may tick every 10 ms: shorter times would be rounded by several percent,
+/// and the least of them would be too small.
+const LEAST: f64 = 0.25;
+
 /// CPU seconds of this process with all its threads, in steps of 10 ms.
 pub fn process_seconds() -> f64 {
     const TICKS_PER_SECOND: f64 = 100.0;
@@ -60,7 +64,7 @@ pub fn evaluating(compiled: &Compiled, inputs: &[Vec<f64>], wanted: usize) -> f6
             compiled.evaluate_into(&inputs, &mut all, &mut memory).expect("it evaluates");
         }
         let seconds = thread_seconds() - begin;
-        if seconds < 0.01 {
+        if seconds < LEAST {
             n *= 2;
         } else {
             least = least.min(seconds / f64::from(n));
