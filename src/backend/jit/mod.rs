@@ -97,7 +97,7 @@ impl Default for JitOptions {
             optimize: false,
             piece_len: 1000,
             threads,
-            shared_from: 1 << 18,
+            shared_from: 1 << 21,
             vectors: Vectors::Worthwhile,
         }
     }
