@@ -102,13 +102,16 @@ impl Translator<'_> {
         if let Some(&known) = self.lanes.as_ref().and_then(|lanes| lanes.splats.get(&val)) {
             return known;
         }
-        let number = self.number(val);
         // Numbers that pieces share are loaded where they are used.
         let place = match self.loops.len() {
             n if n > 0 && !self.has_pieces => Place::Before(n - 1),
             _ => Place::Here,
         };
-        let both = self.at(place, |this| this.cur.ins().splat(F64X2, number));
+        // What was a truth value so far becomes a number there too.
+        let both = self.at(place, |this| {
+            let number = this.number(val);
+            this.cur.ins().splat(F64X2, number)
+        });
         if let Some(lanes) = &mut self.lanes {
             lanes.splats.insert(val, both);
         }
