@@ -39,6 +39,8 @@ pub(super) struct Plan {
     pub frame: usize,
     /// For each function the loop for threads that it is; it runs a range of iterations.
     pub spread: Vec<Option<LoopId>>,
+    /// For each loop whether it is one of these.
+    is_spread: Vec<bool>,
     /// Where in scratch memory the first iteration of that range stands, and what follows the
     /// last one.
     pub range: usize,
@@ -101,6 +103,7 @@ impl Plan {
             wide: loops().map(|id| wide.remove(&id?)).collect(),
             frame: 0,
             spread: loops().map(|id| id.filter(|id| spread.contains(id))).collect(),
+            is_spread: vec![false; kernel.loops.len()],
             range: 0,
             packed: None,
             paired,
@@ -112,6 +115,9 @@ impl Plan {
             constants,
             scratch_len: 0,
         };
+        for &id in spread {
+            plan.is_spread[id as usize] = true;
+        }
         let pointers = kernel.calls.iter().map(|call| call.args.len() + call.res.len());
         plan.scratch_len = pointers.max().unwrap_or(0);
         plan.mark_pairs(kernel);
@@ -131,7 +137,7 @@ impl Plan {
 
     /// Whether a loop is for threads.
     pub fn is_spread(&self, id: LoopId) -> bool {
-        self.spread.contains(&Some(id))
+        self.is_spread[id as usize]
     }
 
     fn mark_pairs(&mut self, kernel: &Kernel) {

@@ -37,8 +37,8 @@ struct Written {
 /// Stores that move with open loops, beyond which the search is given up.
 const MOST_WRITTEN: usize = 4096;
 
-/// Whether the instructions write these places of work memory before they read them. What callees
-/// have in their work memory they write first.
+/// Whether the instructions write these ranges of work memory, given in order, before they read
+/// them. What callees have in their work memory they write first.
 fn is_written_first(
     kernel: &Kernel,
     insts: &[Inst],
@@ -100,8 +100,9 @@ fn is_written_first(
                 let mut known = open.iter().flat_map(|region| &region.written);
                 is_read_early |= !known.any(|written| written.covers(kernel, addr, len));
             }
-            let concerns = |range: &Range| range.0 <= largest && least <= range.1;
-            if is_written && addr.tables.is_empty() && ranges.iter().any(concerns) {
+            let near = ranges.get(ranges.partition_point(|range| range.1 < least));
+            let concerns = near.is_some_and(|range| range.0 <= largest);
+            if is_written && addr.tables.is_empty() && concerns {
                 Written { addr: addr.clone(), len }.enter(&mut open, &mut missing);
             }
         });
