@@ -93,12 +93,32 @@ pub fn simplify_until(
     options: &SimplifyOptions,
     last: Stage,
 ) -> (Graph, Vec<NodeId>) {
-    let best = lower_powers(graph, outputs);
+    let mut best = lower_powers(graph, outputs);
     if options.level == 0 || last == Stage::Powers {
         return best;
     }
-    let is_scalar = |id: &NodeId| matches!(best.0.op(*id), Op::Scalar(_)) && best.0.nnz(*id) == 1;
-    let n_operations = best.0.ids().filter(is_scalar).count();
+    // Until nothing is gained any more, so that what comes out stays as it is.
+    let mut least = rank(&best.0, &best.1);
+    let mut next = pass(graph, outputs, ranges, options, last);
+    while let Some((rank, better)) = next.filter(|found| found.0 < least) {
+        (least, best) = (rank, better);
+        next = pass(&best.0, &best.1, ranges, options, last);
+    }
+    best
+}
+
+type Ranked = ((u64, u64), (Graph, Vec<NodeId>));
+
+/// The cheapest form that the stages after the first one find, powers lowered.
+fn pass(
+    graph: &Graph,
+    outputs: &[NodeId],
+    ranges: &[Option<(f64, f64)>],
+    options: &SimplifyOptions,
+    last: Stage,
+) -> Option<Ranked> {
+    let is_scalar = |id: &NodeId| matches!(graph.op(*id), Op::Scalar(_)) && graph.nnz(*id) == 1;
+    let n_operations = graph.ids().filter(is_scalar).count();
     let effort = if n_operations <= MAX_SEARCHED { options.level } else { options.level.min(1) };
     let heads = heads(graph);
     let parities = parities(&of_negatives(heads));
@@ -134,10 +154,8 @@ pub fn simplify_until(
         || cheapest(graph, outputs),
         || if effort >= 2 { with_rules() } else { [None, None] },
     );
-    let first = (rank(&best.0, &best.1), best);
     // The first one of equals.
-    let others = [plain, lowered, saturated].into_iter().flatten();
-    others.fold(first, |best, other| if other.0 < best.0 { other } else { best }).1
+    [plain, lowered, saturated].into_iter().flatten().min_by_key(|found| found.0)
 }
 
 /// The operations that occur.
