@@ -7,6 +7,8 @@
 //! of Jacobian matrices by the Markowitz rule" (1991); for Hessians Gower & Mello, "A new
 //! framework for the computation of Hessians" (2012), here in any order.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 /// Sums and products of derivatives.
 pub trait Arithmetic {
     type Value: Clone;
@@ -15,6 +17,8 @@ pub trait Arithmetic {
     fn twice(&mut self, a: &Self::Value) -> Self::Value;
     /// Adds up what [`Arithmetic::sum`] may have put off.
     fn settle(&mut self, a: &mut Self::Value);
+    /// Whether it does not matter what is left after elimination.
+    fn gives_up(&self) -> bool;
 }
 
 /// The linearised computation: vertices are numbered leaves first, then intermediate values in
@@ -44,11 +48,13 @@ pub struct Order {
 }
 
 impl Order {
-    /// All that are tried.
+    /// All that are tried. Of many more, with ties broken at random too, these gave fewest
+    /// operations on robots, rotations, sums of many terms and integrators, or nearly so.
     pub fn all() -> impl Iterator<Item = Order> {
-        const ORDERS: [(usize, i64); 2] = [(16, 2), (16, 8)];
-        let of = |hub| ORDERS.into_iter().map(move |(window, edge)| Order { hub, window, edge });
-        [usize::MAX, 8, 12].into_iter().flat_map(of)
+        const WINDOWS: [usize; 4] = [1, 4, 16, 256];
+        let of = |hub| WINDOWS.into_iter().map(move |window| Order { hub, window, edge: 0 });
+        let worth = Order { hub: usize::MAX, window: 16, edge: 2 };
+        [usize::MAX, 12, 8, 6].into_iter().flat_map(of).chain([worth])
     }
 }
 
@@ -167,7 +173,7 @@ impl<V: Clone> Web<V> {
         let is_hub = |j: &u32| self.users[*j as usize].len() >= order.hub;
         let (hubs, others): (Vec<u32>, Vec<u32>) = self.intermediates().partition(is_hub);
         for mut left in [others, hubs] {
-            while !left.is_empty() {
+            while !left.is_empty() && !on.gives_up() {
                 let window = left.len().saturating_sub(order.window)..left.len();
                 let next = window.rev().min_by_key(|&k| self.cost(left[k], order.edge));
                 let Some(next) = next else { break };
@@ -231,10 +237,11 @@ impl<V: Clone> Web<V> {
     }
 }
 
-/// Counts what elimination takes, without doing it.
-#[derive(Debug, Default)]
-pub struct Counting {
+/// Counts what elimination takes, without doing it, until it is more than elsewhere.
+#[derive(Debug)]
+pub struct Counting<'c> {
     pub n_operations: usize,
+    least: &'c AtomicUsize,
 }
 
 /// A derivative as far as counting goes: a number, or values to be added up.
@@ -273,7 +280,7 @@ impl Shape {
     }
 }
 
-impl Arithmetic for Counting {
+impl Arithmetic for Counting<'_> {
     type Value = Shape;
 
     fn product(&mut self, a: &Shape, b: &Shape) -> Shape {
@@ -310,9 +317,18 @@ impl Arithmetic for Counting {
             a.add_term(scale);
         }
     }
+
+    fn gives_up(&self) -> bool {
+        self.n_operations > self.least.load(Relaxed)
+    }
 }
 
-impl Counting {
+impl Counting<'_> {
+    /// `least` is the least count known.
+    pub fn new(least: &AtomicUsize) -> Counting<'_> {
+        Counting { n_operations: 0, least }
+    }
+
     /// Counts what it takes to have the value itself.
     pub fn finish(&mut self, a: &Shape) {
         let mut a = *a;
@@ -344,6 +360,10 @@ mod tests {
         }
 
         fn settle(&mut self, _: &mut f64) {}
+
+        fn gives_up(&self) -> bool {
+            false
+        }
     }
 
     /// f = sin(u v) u with u = x y, v = x + y at (0.7, 0.4): u and v leave the same numbers in

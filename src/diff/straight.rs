@@ -1,6 +1,9 @@
 //! Derivatives of straight-line functions, entry by entry, by elimination of what lies between
 //! inputs and results. See [`super::eliminate`].
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::eliminate::{Arithmetic, Counting, Order, Shape, Web};
@@ -162,6 +165,10 @@ impl Arithmetic for Building<'_> {
             node = self.0.add(node, number);
         }
         *a = Slope::of(self.0, scale, node);
+    }
+
+    fn gives_up(&self) -> bool {
+        false
     }
 }
 
@@ -366,15 +373,21 @@ impl Straight {
     fn finish(mut self) -> (Graph, Vec<Entry>) {
         self.web.prune();
         let shapes = self.web.map(Slope::shape);
-        let count = |order: Order| {
-            let (mut web, mut on) = (shapes.clone(), Counting::default());
+        let orders: Vec<Order> = Order::all().collect();
+        // Ties go to the first order, so what is left early never matters.
+        let least = AtomicUsize::new(usize::MAX);
+        let counted = orders.par_iter().filter_map(|&order| {
+            let (mut web, mut on) = (shapes.clone(), Counting::new(&least));
             web.eliminate(order, &mut on);
-            for value in web.entries() {
-                on.finish(value.2);
+            if !on.gives_up() {
+                web.entries().iter().for_each(|entry| on.finish(entry.2));
             }
-            on.n_operations
-        };
-        if let Some(order) = Order::all().min_by_key(|&order| count(order)) {
+            (!on.gives_up()).then(|| {
+                least.fetch_min(on.n_operations, Relaxed);
+                (on.n_operations, order)
+            })
+        });
+        if let Some((_, order)) = counted.collect::<Vec<_>>().into_iter().min_by_key(|c| c.0) {
             self.web.eliminate(order, &mut Building(&mut self.graph));
         }
         let n_leaves = self.web.n_leaves;
