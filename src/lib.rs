@@ -6,6 +6,7 @@
 //!
 //! `ARCHITECTURE.md` is the map of the modules.
 
+pub mod accuracy;
 pub mod backend;
 pub mod builder;
 pub mod cli;

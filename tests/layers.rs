@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["lower"],
     &["builder"],
     &["model", "problem"],
-    &["print"],
+    &["print", "accuracy"],
     &["cli"],
 ];
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::graph::External;
 
 /// Calls the implementation of an external; its panic is an error like any other.
-pub(super) fn invoke(
+pub(crate) fn invoke(
     external: &External,
     arg: &[&[f64]],
     res: &mut [&mut [f64]],

@@ -2,6 +2,6 @@
 
 pub mod abi;
 pub mod c;
-mod external;
+pub(crate) mod external;
 pub mod interp;
 pub mod jit;

@@ -4,6 +4,7 @@
 //! comes back as a [`Failure`] with the exit code: 1 for a mistake of the user's in program or
 //! data, 2 for wrong usage.
 
+mod accuracy;
 mod bench;
 mod cancel;
 mod check;

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::open::{ModelArgs, Opened};
 use super::spy::{Picture, svg};
-use super::{Failure, SimplifyArgs, bench, files, print, put};
+use super::{Failure, SimplifyArgs, accuracy, bench, files, print, put};
 use crate::backend::jit::{JitOptions, asm, clif};
 use crate::function::{Function, FunctionError};
 use crate::graph::{Func, visit};
@@ -33,6 +33,10 @@ pub struct Args {
     /// Write the picture of `spy` to this file
     #[arg(short = 'o', value_name = "FILE.svg")]
     picture: Option<PathBuf>,
+    /// Where `accuracy` looks: a list of objects with values by name (.json), or how many points to
+    /// make up
+    #[arg(long, value_name = "FILE or N")]
+    points: Option<String>,
     #[command(flatten)]
     simplify: SimplifyArgs,
 }
@@ -55,11 +59,16 @@ enum Stage {
     Cost,
     /// How few directional derivatives give each sparse output
     Colors,
+    /// The digits that outputs lose, as written and simplified, and the operation that loses them
+    Accuracy,
 }
 
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     if args.picture.is_some() && !matches!(args.stage, Stage::Spy) {
         return Err(Failure::usage("`-o` is for `show spy`"));
+    }
+    if args.points.is_some() && !matches!(args.stage, Stage::Accuracy) {
+        return Err(Failure::usage("`--points` is for `show accuracy`"));
     }
     if let Stage::Ast = args.stage {
         let (name, text) = files::read(&args.model.file)?;
@@ -89,6 +98,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         Stage::Asm => asm(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
         Stage::Spy => spy(args, &opened)?,
         Stage::Cost => cost(&function, &options),
+        Stage::Accuracy => accuracy::report(&opened, &options, args.points.as_deref())?,
         Stage::Colors => per_sparse_output(&function, colors),
     };
     put(out, &text)

@@ -198,6 +198,53 @@ pub fn check_symmetric(input: &Input, values: &[f64]) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Inputs at random, of all sizes from 1e-6 to 100, in their declared ranges; defaults where there
+/// are some. Every `seed` makes another point.
+pub fn scattered(function: &Function, seed: u64) -> Vec<Vec<f64>> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66_D1CE_4E5B;
+    let mut random = || {
+        // Marsaglia, "Xorshift RNGs" (2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut value = |range: Option<(f64, f64)>| {
+        let sign = if random() < 0.5 { -1.0 } else { 1.0 };
+        let value = sign * 10f64.powf(8.0 * random() - 6.0);
+        match range {
+            Some((lo, hi)) if (hi - lo).is_finite() => lo + (hi - lo) * random(),
+            Some((lo, hi)) if lo > value || hi < value => {
+                if lo.is_finite() {
+                    lo + value.abs()
+                } else {
+                    hi - value.abs()
+                }
+            }
+            _ => value,
+        }
+    };
+    let mut of = |input: &Input| -> Vec<f64> {
+        if let Some(values) = &input.default {
+            return values.clone();
+        }
+        let mut values: Vec<f64> = input.pattern.entries().map(|_| value(input.range)).collect();
+        if input.symmetric {
+            for (k, (row, column)) in input.pattern.entries().enumerate() {
+                match input.pattern.find(column, row) {
+                    Some(mirrored) if row > column => values[k] = values[mirrored],
+                    _ => {}
+                }
+            }
+        }
+        values
+    };
+    for _ in 0..4 {
+        of(&Input::new("", Pattern::scalar()));
+    }
+    function.inputs().iter().map(of).collect()
+}
+
 /// 1 + 0.1 sin(i), clipped to the declared range; symmetric where declared so.
 fn sample(input: &Input) -> Vec<f64> {
     let value = |i: usize| {

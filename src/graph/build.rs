@@ -411,7 +411,7 @@ impl Graph {
                 let base = self.root_of_square(a).filter(|&x| self.shape(x) == shape)?;
                 Some(self.unary(S::Abs, base))
             }
-            _ => None,
+            _ => self.plain_form(op, args).map(|plain| self.stable_form(plain)),
         }
     }
 
@@ -419,8 +419,9 @@ impl Graph {
     pub fn is_foldable_real(&self, id: NodeId) -> bool {
         use ScalarOp as S;
         match (self.op(id), self.args(id)) {
-            (Op::Scalar(S::Sub | S::Div), &[a, b]) => a == b,
+            (Op::Scalar(S::Sub | S::Div), &[a, b]) if a == b => true,
             (Op::Scalar(S::Sqrt), &[a]) => self.root_of_square(a).is_some(),
+            (Op::Scalar(op), args) => self.plain_form(op, args).is_some(),
             _ => false,
         }
     }

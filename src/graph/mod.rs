@@ -13,6 +13,7 @@ mod multiple;
 mod node;
 mod range;
 mod restore;
+mod stable;
 pub mod visit;
 
 pub(crate) use arena::Attr;

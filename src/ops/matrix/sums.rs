@@ -98,19 +98,12 @@ pub fn normfro(graph: &mut Graph, x: NodeId) -> NodeId {
 
 /// Logarithm of the sum of the exponentials of all entries (at least one).
 ///
-/// Shifted by the largest entry, so that nothing overflows; the shift has no derivative, since
-/// the value does not depend on it. An infinite largest entry is not subtracted from itself.
+/// Shifted by the largest entry, so that nothing overflows.
 pub fn logsumexp(graph: &mut Graph, x: NodeId) -> NodeId {
     if graph.pattern(x).is_scalar() {
         return x;
     }
-    let largest = graph.reduce(Reduction::Max, x);
-    let largest = graph.unary(ScalarOp::StopGradient, largest);
-    let magnitude = graph.unary(ScalarOp::Abs, largest);
-    let (infinity, zero) = (graph.constant(f64::INFINITY), graph.zero(1, 1));
-    let finite = graph.binary(ScalarOp::Lt, magnitude, infinity);
-    let shift = graph.scalar(ScalarOp::Select, &[finite, largest, zero]);
-    let shifted = graph.sub(x, shift);
+    let (shifted, shift) = graph.shifted_by_largest(x);
     let terms = graph.unary(ScalarOp::Exp, shifted);
     let sum = graph.reduce(Reduction::Sum, terms);
     let log = graph.unary(ScalarOp::Log, sum);
