@@ -88,6 +88,9 @@ fn copied(
     }
 }
 
+/// How often forms that are not stable are replaced.
+const MAX_ROUNDS: usize = 4;
+
 /// A function with what `made` has in place of those nested in it.
 fn simplified(
     func: &Arc<Func>,
@@ -97,9 +100,20 @@ fn simplified(
 ) -> Arc<Func> {
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
     let mut nested = |f: &Arc<Func>| made.get(f).unwrap_or(f).clone();
-    let (graph, roots) = copied(graph, outputs, options.math, &mut nested);
+    let (mut graph, mut roots) = copied(graph, outputs, options.math, &mut nested);
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
-    let (mut graph, roots) = simplify_until(&graph, &roots, &ranges, options, last);
+    for round in 1.. {
+        (graph, roots) = simplify_until(&graph, &roots, &ranges, options, last);
+        // Forms that cancel or overflow may come up again.
+        let is_stable = || {
+            let needed = visit::reachable(&graph, &roots);
+            !needed.into_iter().any(|id| graph.is_foldable_real(id))
+        };
+        if round == MAX_ROUNDS || options.math == Math::Strict || is_stable() {
+            break;
+        }
+        (graph, roots) = copied(&graph, &roots, options.math, &mut Arc::clone);
+    }
     let named = func
         .outputs
         .iter()
