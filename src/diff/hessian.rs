@@ -8,6 +8,7 @@ use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::entries::{Derivatives, cheaper, eliminated};
 use super::jacobian::Targets;
+use super::matrix::matrix_jacobian;
 use super::{DiffError, check_directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{HessianPlan, IndexMap, Pattern};
@@ -58,6 +59,11 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
     let one = graph.constant(1.0);
     let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
     let gradient = targets.join(graph, wrt, &cotangents);
+    if let &[x] = wrt
+        && let Some(value) = matrix_jacobian(graph, gradient, x)
+    {
+        return Ok(Hessian { value, plan: None });
+    }
     if let Some((pattern, column)) = by_elimination {
         if pattern.is_zero() {
             return Ok(Hessian { value: graph.zero(n, n), plan: None });

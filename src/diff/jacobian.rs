@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::entries::{Derivatives, cheaper, eliminated};
+use super::matrix::matrix_jacobian;
 use super::{DiffError, check_directions, directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
@@ -54,6 +55,11 @@ fn expanded(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, Di
     let n_cols: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
     let n_rows = graph.pattern(y).numel();
     Pattern::check_size(n_rows as u64, 1)?;
+    if let &[x] = wrt
+        && let Some(value) = matrix_jacobian(graph, y, x)
+    {
+        return Ok(Jacobian { value, plan: None });
+    }
     let Some(Compressed { pattern, column, plan }) = compressed(graph, y, wrt)? else {
         return Ok(Jacobian { value: graph.zero(n_rows, n_cols), plan: None });
     };

@@ -16,6 +16,7 @@ mod forward;
 mod function;
 mod hessian;
 mod jacobian;
+mod matrix;
 mod prepare;
 mod reverse;
 mod straight;

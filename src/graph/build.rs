@@ -281,6 +281,10 @@ impl Graph {
                 if zero(self, a) && whole(self, b) {
                     return Some(b);
                 }
+                if a == b {
+                    let two = self.constant(2.0);
+                    return Some(self.mul(two, a));
+                }
                 if let Some(b) = negated(self, b) {
                     return Some(self.sub(a, b));
                 }
@@ -595,7 +599,32 @@ impl Graph {
         if identity(self, b) {
             return self.project(a, &pattern);
         }
+        // A number stands in front of what has fewer entries.
+        if self.folds_real {
+            for (k, factor) in [a, b].into_iter().enumerate() {
+                if let Some((number, matrix)) = self.number_times(factor)
+                    && pattern.nnz() <= self.nnz(matrix)
+                {
+                    let (a, b) = if k == 0 { (matrix, b) } else { (a, matrix) };
+                    let product = self.matmul_masked(a, b, pattern);
+                    return self.mul(number, product);
+                }
+            }
+        }
         self.intern(Op::MatMul, &[a, b], Attr::None, pattern)
+    }
+
+    /// The parts of a constant number times a matrix.
+    fn number_times(&self, id: NodeId) -> Option<(NodeId, NodeId)> {
+        let (Op::Scalar(ScalarOp::Mul), &[a, b]) = (self.op(id), self.args(id)) else {
+            return None;
+        };
+        let is_number = |x: NodeId| self.op(x) == Op::Const && self.pattern(x).is_scalar();
+        match (is_number(a), is_number(b)) {
+            (true, false) => Some((a, b)),
+            (false, true) => Some((b, a)),
+            _ => None,
+        }
     }
 
     /// Reduction over all entries of `x`, structural zeros included.

@@ -10,6 +10,7 @@ use super::load::Loaded;
 use super::problem::Derived;
 use super::{Bound, InputInfo, Lowerer, OutputInfo, Program, TestInfo, TestProgram};
 use crate::graph::{Func, NodeId, Port, Source};
+use crate::ops::without_transposes;
 use crate::syntax::ast::{
     Declared, DimItem, ExprId, Name, OutputItem, Statement, StatementKind, TestItem,
 };
@@ -87,8 +88,15 @@ impl<'a> Lowerer<'a> {
         let ports: Vec<Port> = self.inputs.iter().map(port).collect();
         let problem = problem.map(|derived| self.problem_info(derived, &ports));
         let (outputs, nodes): (Vec<OutputInfo>, Vec<NodeId>) = self.outputs.into_iter().unzip();
-        let named = outputs.iter().map(|o| o.name.clone()).zip(nodes).collect();
-        let func = Func::freeze(name, &self.frames[0].graph, ports, named);
+        let names = outputs.iter().map(|o| o.name.clone());
+        let graph = &self.frames[0].graph;
+        let is_symmetric = |k: usize| self.inputs.get(k).is_some_and(|input| input.symmetric);
+        let func = if self.inputs.iter().any(|input| input.symmetric) {
+            let (graph, nodes) = without_transposes(graph, &nodes, is_symmetric);
+            Func::freeze(name, &graph, ports, names.zip(nodes).collect())
+        } else {
+            Func::freeze(name, graph, ports, names.zip(nodes).collect())
+        };
         let dims = root.statements.iter().filter_map(|statement| match &statement.kind {
             StatementKind::Dim(items) => Some(items),
             _ => None,

@@ -4,8 +4,52 @@ use super::Dependencies;
 use super::Rules;
 use super::accumulation::Accumulation;
 use super::context::{Cotangents, MissingDerivative, Tangents};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Op, visit};
 use crate::sparsity::{IndexMap, Pattern};
+
+/// Whether a value is the transpose of one that is no number.
+fn is_transpose(graph: &Graph, id: NodeId) -> bool {
+    if graph.op(id) != Op::Gather {
+        return false;
+    }
+    let (pattern, of) = (graph.pattern(id), graph.pattern(graph.arg(id, 0)));
+    let (n_rows, n_cols) = pattern.shape();
+    let Some(map) = graph.map(id).filter(|_| of.shape() == (n_cols, n_rows)) else {
+        return false;
+    };
+    match of.is_dense() && pattern.is_dense() {
+        true => {
+            *map == IndexMap::affine(0, &[(n_cols, n_rows as i64), (n_rows, 1)]) || of.is_vector()
+        }
+        false => {
+            let (transposed, source) = of.transpose();
+            *pattern == transposed && map.iter().zip(source).all(|(k, s)| k == s as usize)
+        }
+    }
+}
+
+/// A copy in which the transposes of inputs that are `symmetric`, by number, are these inputs.
+/// Only for what is not differentiated any more: derivatives take all entries as independent.
+pub fn without_transposes(
+    graph: &Graph,
+    roots: &[NodeId],
+    symmetric: impl Fn(usize) -> bool,
+) -> (Graph, Vec<NodeId>) {
+    let (mut to, mut copies) = (Graph::new(), vec![NodeId(u32::MAX); graph.len()]);
+    let mut args = Vec::new();
+    for id in visit::reachable(graph, roots) {
+        args.clear();
+        args.extend(graph.args(id).iter().map(|a| copies[a.index()]));
+        let of = graph.args(id).first().copied();
+        let input = of.filter(|&of| graph.op(of) == Op::Input && symmetric(graph.number(of)));
+        copies[id.index()] = match input {
+            _ if graph.op(id) == Op::Input => to.input(graph.number(id), graph.pattern(id).clone()),
+            Some(of) if is_transpose(graph, id) => copies[of.index()],
+            _ => visit::copy_node(graph, id, &mut to, &args),
+        };
+    }
+    (to, roots.iter().map(|root| copies[root.index()]).collect())
+}
 
 /// The transpose of `x`.
 pub fn transpose(graph: &mut Graph, x: NodeId) -> NodeId {
@@ -13,6 +57,14 @@ pub fn transpose(graph: &mut Graph, x: NodeId) -> NodeId {
     let (n_rows, n_cols) = pattern.shape();
     if pattern.is_scalar() {
         return x;
+    }
+    // Of a product with a transpose: (A' * B)' is B' * A.
+    if let (Op::MatMul, &[a, b]) = (graph.op(x), graph.args(x))
+        && pattern == graph.pattern(a).product(graph.pattern(b))
+        && (is_transpose(graph, a) || is_transpose(graph, b))
+    {
+        let (a, b) = (transpose(graph, a), transpose(graph, b));
+        return graph.matmul(b, a);
     }
     if pattern.is_dense() {
         let map = IndexMap::affine(0, &[(n_cols, n_rows as i64), (n_rows, 1)]);
@@ -95,8 +147,14 @@ impl Rules for Gather {
         let arg = cx.graph.arg(id, 0);
         let Some(map) = cx.graph.map(id).cloned() else { return Ok(()) };
         let from = cx.graph.pattern(id).clone();
+        let transposes = is_transpose(cx.graph, id);
         for d in 0..cx.n_directions() {
             if let Some(c) = cx.get(d, id) {
+                if transposes && *cx.graph.pattern(c) == from {
+                    let share = transpose(cx.graph, c);
+                    cx.add(d, arg, share);
+                    continue;
+                }
                 let targets = scatter_inside(cx.graph.pattern(c), &from, &map);
                 cx.add_part(d, arg, c, targets);
             }

@@ -25,7 +25,7 @@ use accumulation::Accumulation;
 use context::{Cotangents, MissingDerivative, Tangents};
 
 pub(crate) use dependencies::Dependencies;
-pub use index::transpose;
+pub use index::{transpose, without_transposes};
 
 /// The rules of one kind of node. No method has a default: a new operation states everything.
 pub(crate) trait Rules: Sync {

@@ -475,6 +475,14 @@ impl Pattern {
         Pattern::from_linear(self.n_rows(), self.n_cols(), keep.iter().map(|&k| linear[k as usize]))
     }
 
+    /// Number of products of entries in the matrix product `self * other`.
+    pub fn n_products(&self, other: &Pattern) -> u64 {
+        if self.is_dense() && other.is_dense() {
+            return self.numel() as u64 * other.n_cols() as u64;
+        }
+        other.entries().map(|(inner, _)| self.column(inner).len() as u64).sum()
+    }
+
     /// Pattern of the matrix product `self * other`. Inner dimensions must agree.
     pub fn product(&self, other: &Pattern) -> Pattern {
         debug_assert_eq!(self.n_cols(), other.n_rows());
