@@ -599,6 +599,10 @@ impl Graph {
         if identity(self, b) {
             return self.project(a, &pattern);
         }
+        if self.pattern(a).is_scalar() || self.pattern(b).is_scalar() {
+            let product = self.mul(a, b);
+            return self.project(product, &pattern);
+        }
         // A number stands in front of what has fewer entries.
         if self.folds_real {
             for (k, factor) in [a, b].into_iter().enumerate() {

@@ -5,6 +5,7 @@ use super::Rules;
 use super::accumulation::Accumulation;
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use crate::graph::{Graph, NodeId, Op, visit};
+use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
 /// Whether a value is the transpose of one that is no number.
@@ -25,6 +26,25 @@ fn is_transpose(graph: &Graph, id: NodeId) -> bool {
             let (transposed, source) = of.transpose();
             *pattern == transposed && map.iter().zip(source).all(|(k, s)| k == s as usize)
         }
+    }
+}
+
+/// How deep products are looked through.
+const DEPTH: usize = 8;
+
+/// Whether a value is a transpose, or a product whose transpose has one transpose less.
+fn loses_transpose(graph: &Graph, id: NodeId, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    match (graph.op(id), graph.args(id)) {
+        (Op::MatMul, &[a, b]) => {
+            *graph.pattern(id) == graph.pattern(a).product(graph.pattern(b))
+                && (loses_transpose(graph, a, depth) || loses_transpose(graph, b, depth))
+        }
+        (Op::Scalar(ScalarOp::Mul), &[a, b]) => {
+            (graph.pattern(a).is_scalar() && loses_transpose(graph, b, depth))
+                || (graph.pattern(b).is_scalar() && loses_transpose(graph, a, depth))
+        }
+        _ => is_transpose(graph, id),
     }
 }
 
@@ -59,12 +79,18 @@ pub fn transpose(graph: &mut Graph, x: NodeId) -> NodeId {
         return x;
     }
     // Of a product with a transpose: (A' * B)' is B' * A.
-    if let (Op::MatMul, &[a, b]) = (graph.op(x), graph.args(x))
-        && pattern == graph.pattern(a).product(graph.pattern(b))
-        && (is_transpose(graph, a) || is_transpose(graph, b))
-    {
-        let (a, b) = (transpose(graph, a), transpose(graph, b));
-        return graph.matmul(b, a);
+    if !is_transpose(graph, x) && loses_transpose(graph, x, DEPTH) {
+        match (graph.op(x), graph.args(x)) {
+            (Op::MatMul, &[a, b]) => {
+                let (a, b) = (transpose(graph, a), transpose(graph, b));
+                return graph.matmul(b, a);
+            }
+            (Op::Scalar(ScalarOp::Mul), &[a, b]) => {
+                let (a, b) = (transpose(graph, a), transpose(graph, b));
+                return graph.mul(a, b);
+            }
+            _ => {}
+        }
     }
     if pattern.is_dense() {
         let map = IndexMap::affine(0, &[(n_cols, n_rows as i64), (n_rows, 1)]);

@@ -42,7 +42,9 @@ impl Block<'_, '_> {
         let to = graph.pattern(id);
         let mut args = graph.args(id).to_vec();
         // Names are captured in the order in which they stand.
-        if op.row().commutative && args[0] > args[1] {
+        let is_number = |id: NodeId| self.graph.op(id) == Op::Const;
+        let rank = |id: NodeId| (op != ScalarOp::Mul || !is_number(id), id);
+        if op.row().commutative && rank(args[0]) > rank(args[1]) {
             args.swap(0, 1);
         }
         if !program.is_exact {
