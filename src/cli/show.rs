@@ -17,11 +17,11 @@ use crate::graph::{Func, visit};
 use crate::kernel;
 use crate::kernel::count::{OpCounts, count};
 use crate::kernel::ir::Kernel;
-use crate::print::label;
+use crate::print::{label, latex, nab};
 use crate::saved;
 use crate::simplify::{self, SimplifyOptions, optimize_until};
 use crate::sparsity::{Pattern, column_coloring, row_coloring, star_coloring};
-use crate::syntax::{SourceMap, dump, parse};
+use crate::syntax::{Code, SourceMap, dump, parse};
 
 /// Show a function at a stage on its way to machine code
 #[derive(clap::Args)]
@@ -47,6 +47,10 @@ enum Stage {
     Ast,
     /// The graph before simplification
     Graph,
+    /// The formulas of all outputs, as a program of the language
+    Formula,
+    /// The same for LaTeX
+    Latex,
     /// The instructions that engines read
     Kernel,
     /// Cranelift's intermediate form
@@ -93,6 +97,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let text = match args.stage {
         Stage::Ast => String::new(),
         Stage::Graph => graph(function.func()),
+        Stage::Formula => formula(&function)?,
+        Stage::Latex => latex(&function.readable()),
         Stage::Kernel => kernel::print::text(&kernel(kernel::build)),
         Stage::Clif => clif(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
         Stage::Asm => asm(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
@@ -102,6 +108,12 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         Stage::Colors => per_sparse_output(&function, colors),
     };
     put(out, &text)
+}
+
+/// The program of a function in order, or of the function itself where that has none.
+fn formula(function: &Function) -> Result<String, Failure> {
+    let text = nab(&function.readable()).or_else(|_| nab(function));
+    text.map_err(|e| Failure::new(Code::NoSpelling, &e.to_string()))
 }
 
 /// A line for each node of a function and of all that it calls.

@@ -425,6 +425,18 @@ impl Function {
         optimize(&self.func, options)
     }
 
+    /// The function with its formulas as people write them; see [`crate::simplify::readable`].
+    ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let f = Model::parse("f.nab", "input x\noutput g = grad(exp(-x^2), x)").function()?;
+    /// assert!(nablac::print::nab(&f.readable())?.contains("output g = -2 * x * exp(-(x ^ 2))"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn readable(&self) -> Function {
+        Function::new(crate::simplify::readable(&self.func), self.inputs.to_vec())
+    }
+
     /// Simplifies and compiles.
     ///
     /// ```

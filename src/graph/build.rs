@@ -415,6 +415,11 @@ impl Graph {
                 let base = self.root_of_square(a).filter(|&x| self.shape(x) == shape)?;
                 Some(self.unary(S::Abs, base))
             }
+            (S::Mul, &[a, b]) => {
+                let (number, inner, matrix) = self.scaled_twice(a, b)?;
+                let factor = self.constant(number * inner);
+                Some(self.mul(factor, matrix))
+            }
             _ => self.plain_form(op, args).map(|plain| self.stable_form(plain)),
         }
     }
@@ -425,6 +430,7 @@ impl Graph {
         match (self.op(id), self.args(id)) {
             (Op::Scalar(S::Sub | S::Div), &[a, b]) if a == b => true,
             (Op::Scalar(S::Sqrt), &[a]) => self.root_of_square(a).is_some(),
+            (Op::Scalar(S::Mul), &[a, b]) => self.scaled_twice(a, b).is_some(),
             (Op::Scalar(op), args) => self.plain_form(op, args).is_some(),
             _ => false,
         }
@@ -616,6 +622,20 @@ impl Graph {
             }
         }
         self.intern(Op::MatMul, &[a, b], Attr::None, pattern)
+    }
+
+    /// The parts of a number times a number times a value, where the product of both is a number
+    /// of moderate size.
+    fn scaled_twice(&self, a: NodeId, b: NodeId) -> Option<(f64, f64, NodeId)> {
+        let (number, scaled) = self.as_uniform(a).map(|v| (v, b)).or_else(|| {
+            let v = self.as_uniform(b)?;
+            Some((v, a))
+        })?;
+        let (inner, matrix) = self.number_times(scaled)?;
+        let inner = self.as_uniform(inner)?;
+        let is_moderate = |v: f64| (1e-60..1e60).contains(&v.abs());
+        let fits = self.pattern(a).is_scalar() || self.pattern(b).is_scalar();
+        (fits && is_moderate(number) && is_moderate(inner)).then_some((number, inner, matrix))
     }
 
     /// The parts of a constant number times a matrix.

@@ -6,15 +6,26 @@ use super::polynomial::{Def, Monomial, System, Term, Var};
 use super::powers::Chain;
 use crate::graph::visit::copy_node;
 use crate::graph::{Graph, NodeId, Op};
+use crate::ops::scalar::ScalarOp;
 
 /// From so many divisions by one value on, its reciprocal is made once.
 const RECIPROCAL_USES: u32 = 3;
 
 /// Builds the outputs of a system that was made from `from`.
 pub fn emit(system: &System, from: &Graph) -> (Graph, Vec<NodeId>) {
+    build(system, from, false)
+}
+
+/// The same with powers as such, and sums in order of their degree, one term after the other.
+pub fn emit_readable(system: &System, from: &Graph) -> (Graph, Vec<NodeId>) {
+    build(system, from, true)
+}
+
+fn build(system: &System, from: &Graph, is_readable: bool) -> (Graph, Vec<NodeId>) {
     let order = system.order();
     let mut emitter = Emitter {
         to: Graph::new(),
+        is_readable,
         nodes: vec![NodeId(u32::MAX); system.defs.len()],
         chains: FxHashMap::default(),
         reciprocals: reciprocals(system, &order),
@@ -58,6 +69,7 @@ fn reciprocals(system: &System, order: &[Var]) -> Vec<bool> {
 
 struct Emitter {
     to: Graph,
+    is_readable: bool,
     nodes: Vec<NodeId>,
     chains: FxHashMap<Var, Chain>,
     reciprocals: Vec<bool>,
@@ -66,7 +78,27 @@ struct Emitter {
 }
 
 impl Emitter {
+    fn readable_sum(&mut self, terms: &[Term]) -> NodeId {
+        let mut terms: Vec<&Term> = terms.iter().collect();
+        let degree = |t: &Term| t.monomial.factors().iter().map(|f| f.1.max(0)).sum::<i32>();
+        terms.sort_by_key(|t| std::cmp::Reverse((t.coefficient > 0.0, degree(t))));
+        let mut sum = self.to.zero(1, 1);
+        for term in terms {
+            let size = self.product(term.coefficient.abs(), &term.monomial);
+            let is_first = self.to.pattern(sum).is_zero();
+            sum = match (term.coefficient < 0.0, is_first) {
+                (false, _) => self.to.add(sum, size),
+                (true, true) => self.product(term.coefficient, &term.monomial),
+                (true, false) => self.to.sub(sum, size),
+            };
+        }
+        sum
+    }
+
     fn sum(&mut self, terms: &[Term]) -> NodeId {
+        if self.is_readable {
+            return self.readable_sum(terms);
+        }
         // Signed operands, joined pairwise: a balanced tree, with subtraction where signs differ.
         let mut operands: Vec<(bool, NodeId)> = Vec::with_capacity(terms.len());
         for term in terms {
@@ -104,6 +136,16 @@ impl Emitter {
         let mut divisors = Vec::new();
         for &(v, e) in monomial.factors() {
             let base = self.nodes[v as usize];
+            if self.is_readable {
+                let exponent = self.to.constant(f64::from(e.unsigned_abs()));
+                let power = self.to.binary(ScalarOp::Pow, base, exponent);
+                if e > 0 {
+                    numerators.push(power)
+                } else {
+                    divisors.push(power)
+                }
+                continue;
+            }
             if e < 0 && self.reciprocals[v as usize] {
                 let one = self.to.constant(1.0);
                 let reciprocal = self.to.div(one, base);
@@ -114,7 +156,18 @@ impl Emitter {
             let power = chain.power(&mut self.to, e.unsigned_abs());
             if e > 0 { numerators.push(power) } else { divisors.push(power) }
         }
-        if coefficient != 1.0 || numerators.is_empty() {
+        // A half of something reads better than 0.5 times it.
+        let inverse = 1.0 / coefficient;
+        if self.is_readable && inverse.abs() > 1.0 && inverse.fract() == 0.0 {
+            divisors.insert(0, self.to.constant(inverse.abs()));
+            if numerators.is_empty() {
+                numerators.push(self.to.constant(coefficient.signum()));
+            } else if coefficient < 0.0 {
+                numerators[0] = self.to.neg(numerators[0]);
+            }
+        } else if self.is_readable && coefficient == -1.0 && !numerators.is_empty() {
+            numerators[0] = self.to.neg(numerators[0]);
+        } else if coefficient != 1.0 || numerators.is_empty() {
             numerators.insert(0, self.to.constant(coefficient));
         }
         let numerator = self.multiply(&numerators);

@@ -15,6 +15,7 @@ mod polynomial;
 pub mod powers;
 mod products;
 mod read;
+mod readable;
 pub mod report;
 pub mod rules;
 mod run;
@@ -23,4 +24,5 @@ pub mod sums;
 mod view;
 
 pub use optimize::{optimize, optimize_until};
+pub use readable::readable;
 pub use run::{SimplifyOptions, Stage, simplify, simplify_until};

@@ -159,7 +159,7 @@ fn pass(
 }
 
 /// The operations that occur.
-fn heads(graph: &Graph) -> Heads {
+pub(super) fn heads(graph: &Graph) -> Heads {
     let head = |id| match graph.op(id) {
         Op::Scalar(op) => only(Head::Apply(op)),
         _ => 0,

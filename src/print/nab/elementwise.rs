@@ -43,7 +43,13 @@ impl Block<'_, '_> {
         let mut args = graph.args(id).to_vec();
         // Names are captured in the order in which they stand.
         let is_number = |id: NodeId| self.graph.op(id) == Op::Const;
-        let rank = |id: NodeId| (op != ScalarOp::Mul || !is_number(id), id);
+        // Numbers first, then what needs no brackets there.
+        let is_chain = |id: NodeId| match (op, self.graph.op(id)) {
+            (ScalarOp::Mul, Op::Scalar(ScalarOp::Mul)) => true,
+            (ScalarOp::Add, Op::Scalar(ScalarOp::Add | ScalarOp::Sub)) => true,
+            _ => false,
+        };
+        let rank = |id: NodeId| (op != ScalarOp::Mul || !is_number(id), !is_chain(id), id);
         if op.row().commutative && rank(args[0]) > rank(args[1]) {
             args.swap(0, 1);
         }
