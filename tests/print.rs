@@ -41,7 +41,7 @@ fn programs() {
             fn f(s[2], u) = [s[1], u - sin(s[0])]
             let t2 = fold s1 = [theta_0, 0] for k1 in 0..3 {
               let t1 = f(s1, x[k1])
-              s1 + t1 .* (h * t1)
+              s1 + h * t1 .* t1
             }
             let t3 = t2[0]
             let t4 = if theta_0 > 0 then t3 else h

@@ -90,7 +90,6 @@ pub fn to_f64(x: &BigFloat) -> f64 {
     if exponent > 1024 {
         return sign * f64::INFINITY;
     }
-    let top = top as u64;
     let n_bits = (exponent + 1074).min(53);
     let (kept, cut) = match n_bits {
         ..0 => return sign * 0.0,

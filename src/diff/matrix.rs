@@ -7,8 +7,9 @@ use rustc_hash::FxHashMap;
 
 use crate::graph::{Graph, NodeId, Op, Reduction, visit};
 use crate::ops::elementwise::partial;
+use crate::ops::scalar::ScalarOp;
 use crate::ops::transpose;
-use crate::sparsity::Pattern;
+use crate::sparsity::{IndexMap, Pattern};
 
 /// The Jacobian of the vector `y` by the vector `x`, both dense. `None` where `y` is no product of
 /// matrices and elementwise functions of vectors of `x`.
@@ -41,7 +42,8 @@ fn dependents(graph: &Graph, y: NodeId, x: NodeId) -> Vec<NodeId> {
     depends[x.index()] = true;
     let mut order = visit::reachable(graph, &[y]);
     order.retain(|&id| {
-        let inside = id != x && graph.args(id).iter().any(|a| depends[a.index()]);
+        let stops = graph.op(id) == Op::Scalar(ScalarOp::StopGradient);
+        let inside = id != x && !stops && graph.args(id).iter().any(|a| depends[a.index()]);
         depends[id.index()] |= inside;
         inside
     });
@@ -131,14 +133,14 @@ fn scaled(graph: &mut Graph, slope: NodeId, jacobian: NodeId, rows: usize) -> No
             graph.mul(slope, ones)
         }
         _ => {
-            let flat = crate::sparsity::IndexMap::identity(rows);
+            let flat = IndexMap::identity(rows);
             graph.gather(slope, flat, Pattern::dense(rows, 1))
         }
     };
     if is_row {
         return product(graph, column, jacobian);
     }
-    let flat = crate::sparsity::IndexMap::identity(rows);
+    let flat = IndexMap::identity(rows);
     let diagonal = graph.gather(column, flat, Pattern::diagonal(rows));
     product(graph, diagonal, jacobian)
 }
@@ -153,23 +155,56 @@ fn product(graph: &mut Graph, a: NodeId, b: NodeId) -> NodeId {
         let inner = product(graph, a, matrix);
         return graph.mul(number, inner);
     }
+    let negated = |graph: &Graph, id: NodeId| {
+        (graph.op(id) == Op::Scalar(ScalarOp::Neg)).then(|| graph.arg(id, 0))
+    };
+    if let Some(inner) = negated(graph, a) {
+        let positive = product(graph, inner, b);
+        return graph.neg(positive);
+    }
+    if let Some(inner) = negated(graph, b) {
+        let positive = product(graph, a, inner);
+        return graph.neg(positive);
+    }
+    match (diagonal_of(graph, a), diagonal_of(graph, b)) {
+        (Some(u), Some(w)) => {
+            let both = graph.mul(u, w);
+            let n = graph.nnz(both);
+            return graph.gather(both, IndexMap::identity(n), Pattern::diagonal(n));
+        }
+        (_, Some(w)) if graph.as_uniform(a) == Some(1.0) && graph.pattern(a).n_rows() == 1 => {
+            return transpose(graph, w);
+        }
+        _ => {}
+    }
     if graph.op(b) == Op::MatMul {
         let (c, d) = (graph.arg(b, 0), graph.arg(b, 1));
         let of = |x: &Pattern, y: &Pattern| x.n_products(y);
         let (pc, pd) = (graph.pattern(c), graph.pattern(d));
         let right = of(pc, pd) + of(pa, pb);
         let left = of(pa, pc) + of(&pa.product(pc), pd);
-        if left < right {
-            let first = graph.matmul(a, c);
-            return graph.matmul(first, d);
+        if left < right || diagonal_of(graph, a).is_some() && diagonal_of(graph, c).is_some() {
+            let first = product(graph, a, c);
+            return product(graph, first, d);
         }
     }
     graph.matmul(a, b)
 }
 
+/// The column that a diagonal matrix has on its diagonal.
+fn diagonal_of(graph: &Graph, id: NodeId) -> Option<NodeId> {
+    if graph.op(id) != Op::Gather || !graph.pattern(id).is_diagonal() {
+        return None;
+    }
+    let (column, n) = (graph.arg(id, 0), graph.nnz(id));
+    let is_column = *graph.pattern(column) == Pattern::dense(n, 1);
+    let is_whole =
+        graph.map(id).is_some_and(|map| map.is_identity(n)) && n == graph.pattern(id).n_rows();
+    (is_column && is_whole).then_some(column)
+}
+
 /// The parts of a number times a matrix.
 fn number_times(graph: &Graph, id: NodeId) -> Option<(NodeId, NodeId)> {
-    use crate::ops::scalar::ScalarOp;
     let (Op::Scalar(ScalarOp::Mul), &[a, b]) = (graph.op(id), graph.args(id)) else { return None };
     match (graph.pattern(a).is_scalar(), graph.pattern(b).is_scalar()) {
         (true, false) => Some((a, b)),

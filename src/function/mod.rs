@@ -430,7 +430,7 @@ impl Function {
     /// ```
     /// # use nablac::model::Model;
     /// let f = Model::parse("f.nab", "input x\noutput g = grad(exp(-x^2), x)").function()?;
-    /// assert!(nablac::print::nab(&f.readable())?.contains("output g = -2 * x * exp(-(x ^ 2))"));
+    /// assert!(nablac::print::nab(&f.readable())?.contains("output g = -2 * x * exp(-x ^ 2)"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn readable(&self) -> Function {

@@ -311,6 +311,17 @@ impl Graph {
                     if value(self, x) == Some(-1.0) && whole(self, y) {
                         return Some(self.neg(y));
                     }
+                    // The same number everywhere is a number.
+                    if let Some(v) = self.as_uniform(x).filter(|v| *v != 0.0)
+                        && self.op(x) == Op::Const
+                        && self.shape(x) == self.shape(y)
+                        && self.pattern(x).is_dense()
+                        && !self.pattern(x).is_scalar()
+                        && self.op(y) != Op::Const
+                    {
+                        let number = self.constant(v);
+                        return Some(self.mul(number, y));
+                    }
                 }
                 match (negated(self, a), negated(self, b)) {
                     (Some(x), Some(y)) => return Some(self.mul(x, y)),
@@ -596,14 +607,16 @@ impl Graph {
         if pattern.is_zero() {
             return self.zero(pattern.n_rows(), pattern.n_cols());
         }
-        let identity = |g: &Graph, x: NodeId| {
-            g.as_uniform(x) == Some(1.0) && (g.pattern(x).is_diagonal() || g.pattern(x).is_scalar())
-        };
-        if identity(self, a) {
-            return self.project(b, &pattern);
-        }
-        if identity(self, b) {
-            return self.project(a, &pattern);
+        // A multiple of the identity.
+        for (factor, other) in [(a, b), (b, a)] {
+            let p = self.pattern(factor);
+            let is_whole =
+                p.is_scalar() || p.is_diagonal() && p.nnz() == p.n_rows().max(p.n_cols());
+            if let Some(v) = self.as_uniform(factor).filter(|v| is_whole && *v != 0.0) {
+                let number = self.constant(v);
+                let product = self.mul(number, other);
+                return self.project(product, &pattern);
+            }
         }
         if self.pattern(a).is_scalar() || self.pattern(b).is_scalar() {
             let product = self.mul(a, b);

@@ -1,13 +1,17 @@
-//! Formulas as people write them: sums of products with equal factors as powers, nothing taken
+//! Formulas as people write them: simplified by the rules, then sums of products with equal factors as powers, nothing taken
 //! out, nothing expanded that was written in brackets.
 
 use std::sync::Arc;
 
 use super::collect::{Flattening, parities};
 use super::emit::emit_readable;
-use super::library::of_negatives;
+use super::library::{applicable, of_negatives};
+use super::matching::RuleBook;
+use super::rules::Math;
 use super::run::heads;
-use crate::graph::{Func, Graph, visit};
+use super::saturate::{Bounds, saturate};
+use crate::graph::{Func, Graph, NodeId, Op, visit};
+use crate::ops::scalar::Counter;
 
 /// The function with its formulas in order, for readers. Matrices, loops and called functions stay
 /// as they are.
@@ -17,12 +21,33 @@ pub fn readable(func: &Arc<Func>) -> Arc<Func> {
     to.set_folds_real(true);
     let inputs = to.inputs(&func.inputs);
     roots = visit::transplant(graph, &roots, &mut to, &inputs);
-    let parities = parities(&of_negatives(heads(&to)));
-    let flattening = Flattening { shared_sum: 0, distribute: false };
+    let heads = heads(&to);
+    let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
+    let rules = RuleBook::new(applicable(heads), Math::Real);
+    let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true };
+    let (simpler, cheaper) = saturate(&to, &roots, &ranges, &rules, bounds);
+    // Brackets alone make nothing easier to read.
+    if calls(&simpler, &cheaper) < calls(&to, &roots) {
+        (to, roots) = (simpler, cheaper);
+    }
+    let parities = parities(&of_negatives(heads));
+    let flattening = Flattening { shared_sum: 4, distribute: false };
     let system = super::collect::collect(&to, &roots, flattening, &parities);
     let (mut to, roots) = emit_readable(&system, &to);
     let named = (func.outputs.iter().zip(roots))
         .map(|(port, root)| (port.name.clone(), to.project(root, &port.pattern)))
         .collect();
     Func::freeze(func.name.clone(), &to, func.inputs.clone(), named)
+}
+
+/// The cost of all operations but sums and products.
+fn calls(graph: &Graph, outputs: &[NodeId]) -> u32 {
+    let cost = |id: NodeId| match graph.op(id) {
+        Op::Scalar(op) => match op.row().counter {
+            Counter::Add | Counter::Mul | Counter::Free => 0,
+            _ => op.row().cost,
+        },
+        _ => 0,
+    };
+    visit::reachable(graph, outputs).into_iter().map(cost).sum()
 }

@@ -87,3 +87,39 @@ fn formatted_programs_stay() {
         assert_eq!(code, 0, "{name}: {err}");
     }
 }
+
+/// Formulas in order, and for LaTeX.
+#[test]
+fn formulas_read_well() {
+    let source = "input x[3], A[5, 3], b[5]\noutput g = grad(norm2sq(A * x - b), x)\n\
+                  output H = hess(norm2sq(A * x - b), x)\n";
+    let (code, out, err) = nablac(&["show", "formula", "-"], source);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("output g = 2 * (A' * (A * x - b))\noutput H = 2 * (A' * A)\n"), "{out}");
+    let (code, out, _) = nablac(&["show", "latex", "-"], source);
+    assert!(code == 0 && out.contains("{A}^{\\top}"), "{out}");
+}
+
+/// Digits lost, the operation that loses them, and where.
+#[test]
+fn accuracy_names_the_operation_that_loses_digits() {
+    let source = "input x in 0.5e-6..1e-6\noutput f = (tan(x) - sin(x)) / x^3, g = exp(x) - 1\n";
+    let (code, out, err) = nablac(&["show", "accuracy", "-", "--points", "5"], source);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("decimal digits lost, of 16, at the worst of 5 points\n"), "{out}");
+    assert!(out.contains("`tan(x) - sin(x)` loses "), "{out}");
+    // What is simplified loses nothing where the formula as it is written does.
+    let g = out.lines().find(|line| line.starts_with("g ")).expect("a line for g");
+    let lost: Vec<f64> = g.split_whitespace().skip(1).map(|v| v.parse().unwrap()).collect();
+    assert!(lost[0] > 5.0 && lost[1] < 1.0, "{g}");
+
+    let points = std::env::temp_dir().join(format!("nablac-points-{}.json", std::process::id()));
+    std::fs::write(&points, "[{\"x\": 7e-7}, {\"x\": 1.0}]").unwrap();
+    let file = points.to_str().unwrap();
+    let (code, _, err) = nablac(&["show", "accuracy", "-", "--points", file], source);
+    std::fs::remove_file(&points).unwrap();
+    assert_eq!(code, 1);
+    assert!(err.starts_with("error[E0505]") && err.contains("out of its declared range"), "{err}");
+    let (code, _, err) = nablac(&["show", "cost", "-", "--points", "5"], source);
+    assert_eq!((code, err.as_str()), (2, "error: `--points` is for `show accuracy`\n"));
+}

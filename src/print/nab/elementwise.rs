@@ -44,10 +44,14 @@ impl Block<'_, '_> {
         // Names are captured in the order in which they stand.
         let is_number = |id: NodeId| self.graph.op(id) == Op::Const;
         // Numbers first, then what needs no brackets there.
-        let is_chain = |id: NodeId| match (op, self.graph.op(id)) {
-            (ScalarOp::Mul, Op::Scalar(ScalarOp::Mul)) => true,
-            (ScalarOp::Add, Op::Scalar(ScalarOp::Add | ScalarOp::Sub)) => true,
-            _ => false,
+        let is_chain = |id: NodeId| {
+            let inner = self.graph.op(id);
+            let is = |op: ScalarOp| inner == Op::Scalar(op);
+            match op {
+                ScalarOp::Mul => is(op),
+                ScalarOp::Add => is(op) || is(ScalarOp::Sub),
+                _ => false,
+            }
         };
         let rank = |id: NodeId| (op != ScalarOp::Mul || !is_number(id), !is_chain(id), id);
         if op.row().commutative && rank(args[0]) > rank(args[1]) {
