@@ -97,12 +97,14 @@ pub fn simplify_until(
     if options.level == 0 || last == Stage::Powers {
         return best;
     }
-    // Until nothing is gained any more, so that what comes out stays as it is.
+    // Until nothing is gained any more, so that what comes out stays as it is; what is large gets
+    // one pass.
+    let is_large = best.0.len() > MAX_SEARCHED;
     let mut least = rank(&best.0, &best.1);
     let mut next = pass(graph, outputs, ranges, options, last);
     while let Some((rank, better)) = next.filter(|found| found.0 < least) {
         (least, best) = (rank, better);
-        next = pass(&best.0, &best.1, ranges, options, last);
+        next = if is_large { None } else { pass(&best.0, &best.1, ranges, options, last) };
     }
     best
 }
