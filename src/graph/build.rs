@@ -640,15 +640,12 @@ impl Graph {
     /// The parts of a number times a number times a value, where the product of both is a number
     /// of moderate size.
     fn scaled_twice(&self, a: NodeId, b: NodeId) -> Option<(f64, f64, NodeId)> {
-        let (number, scaled) = self.as_uniform(a).map(|v| (v, b)).or_else(|| {
-            let v = self.as_uniform(b)?;
-            Some((v, a))
-        })?;
+        let number = |x: NodeId| self.as_uniform(x).filter(|_| self.pattern(x).is_scalar());
+        let (number, scaled) = number(a).map(|v| (v, b)).or_else(|| number(b).map(|v| (v, a)))?;
         let (inner, matrix) = self.number_times(scaled)?;
         let inner = self.as_uniform(inner)?;
         let is_moderate = |v: f64| (1e-60..1e60).contains(&v.abs());
-        let fits = self.pattern(a).is_scalar() || self.pattern(b).is_scalar();
-        (fits && is_moderate(number) && is_moderate(inner)).then_some((number, inner, matrix))
+        (is_moderate(number) && is_moderate(inner)).then_some((number, inner, matrix))
     }
 
     /// The parts of a constant number times a matrix.

@@ -101,23 +101,33 @@ pub fn simplify_until(
     // one pass.
     let is_large = best.0.len() > MAX_SEARCHED;
     let mut least = rank(&best.0, &best.1);
-    let mut next = pass(graph, outputs, ranges, options, last);
-    while let Some((rank, better)) = next.filter(|found| found.0 < least) {
-        (least, best) = (rank, better);
-        next = if is_large { None } else { pass(&best.0, &best.1, ranges, options, last) };
+    let mut next = pass(graph, outputs, ranges, options, last, true);
+    // Searches by rules take longest: between them the other stages go as far as they can.
+    let mut searched = true;
+    loop {
+        match next.filter(|found| found.0 < least) {
+            Some((rank, better)) => (least, best, searched) = (rank, better, false),
+            None if searched => return best,
+            None => searched = true,
+        }
+        if is_large {
+            return best;
+        }
+        next = pass(&best.0, &best.1, ranges, options, last, searched);
     }
-    best
 }
 
 type Ranked = ((u64, u64), (Graph, Vec<NodeId>));
 
-/// The cheapest form that the stages after the first one find, powers lowered.
+/// The cheapest form that the stages after the first one find, powers lowered; rules only with
+/// `searches`.
 fn pass(
     graph: &Graph,
     outputs: &[NodeId],
     ranges: &[Option<(f64, f64)>],
     options: &SimplifyOptions,
     last: Stage,
+    searches: bool,
 ) -> Option<Ranked> {
     let is_scalar = |id: &NodeId| matches!(graph.op(*id), Op::Scalar(_)) && graph.nnz(*id) == 1;
     let n_operations = graph.ids().filter(is_scalar).count();
@@ -154,7 +164,7 @@ fn pass(
     };
     let (plain, [lowered, saturated]) = rayon::join(
         || cheapest(graph, outputs),
-        || if effort >= 2 { with_rules() } else { [None, None] },
+        || if effort >= 2 && searches { with_rules() } else { [None, None] },
     );
     // The first one of equals.
     [plain, lowered, saturated].into_iter().flatten().min_by_key(|found| found.0)
