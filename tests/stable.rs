@@ -133,3 +133,17 @@ fn stable_forms_stay() {
         assert_eq!(once.content_hash(), twice.content_hash(), "{formula}");
     }
 }
+
+/// A matrix of equal numbers is not one number when factors are joined.
+#[test]
+fn joined_factors_keep_shapes() {
+    use nablac::graph::Graph;
+    use nablac::sparsity::Pattern;
+    let mut g = Graph::new();
+    g.set_folds_real(true);
+    let x = g.input(0, Pattern::scalar());
+    let (two, threes) = (g.constant(2.0), g.fill(Pattern::dense(2, 4), 3.0));
+    let double = g.mul(two, x);
+    let product = g.mul(threes, double);
+    assert_eq!(*g.pattern(product), Pattern::dense(2, 4));
+}
