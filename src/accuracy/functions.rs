@@ -25,6 +25,11 @@ impl Precise {
             let args: Vec<f64> = args.iter().map(to_f64).collect();
             return Some(from_f64(evaluate(op, &args)));
         }
+        // What turns or divides takes as many digits as a number is far from 1.
+        let is_far = |x: &BigFloat| x.exponent().is_some_and(|e| e.unsigned_abs() > FAR);
+        if args.iter().any(is_far) && goes_round(op) {
+            return None;
+        }
         let x = args.first()?;
         let other = || args.get(1).unwrap_or(x);
         let one = from_f64(1.0);
@@ -389,6 +394,18 @@ pub fn evaluate(op: ScalarOp, args: &[f64]) -> f64 {
         (Eval::F3(f), [a, b, c, ..]) => f(*a, *b, *c),
         _ => f64::NAN,
     }
+}
+
+/// The binary exponent from which on periods are not followed.
+const FAR: u32 = 1 << 14;
+
+/// Whether an operation is periodic, in its operands or by whether a power is even.
+fn goes_round(op: ScalarOp) -> bool {
+    use ScalarOp as S;
+    matches!(
+        op,
+        S::Sin | S::Cos | S::Tan | S::Mod | S::Rem | S::Remainder | S::Pow | S::Gamma | S::Lgamma
+    )
 }
 
 /// Whether an operation picks one of its arguments, whatever the others are.

@@ -23,9 +23,16 @@ const FEW: f64 = 1.0;
 struct Worst {
     written: f64,
     simple: f64,
-    /// The point with the most digits lost after simplification, what they say there, and the
-    /// operation behind it.
-    at: Option<(usize, String)>,
+    /// Where most digits are lost after simplification.
+    at: Option<Place>,
+}
+
+/// A nonzero of an output at one of the points.
+struct Place {
+    point: usize,
+    nonzero: usize,
+    simple: Twin,
+    exact: f64,
 }
 
 /// The report for `points`: a file with a list of points, or how many points to make up.
@@ -58,8 +65,8 @@ pub fn report(
                 let lost = digits_lost(simple.found, &written.exact);
                 if lost > worst.simple {
                     worst.simple = lost;
-                    let text = told(&function.outputs()[n], nonzero, written, simple);
-                    worst.at = Some((k, text));
+                    let exact = to_f64(&written.exact);
+                    worst.at = Some(Place { point: k, nonzero, simple: simple.clone(), exact });
                 }
             }
         }
@@ -102,8 +109,9 @@ fn inputs(function: &Function, points: Option<&str>) -> Result<Vec<Vec<Vec<f64>>
 }
 
 /// What happens to a nonzero, and why.
-fn told(output: &Output, nonzero: usize, written: &Twin, simple: &Twin) -> String {
-    let entry = output.pattern.entries().nth(nonzero);
+fn told(output: &Output, at: &Place) -> String {
+    let Place { nonzero, simple, exact, .. } = at;
+    let entry = output.pattern.entries().nth(*nonzero);
     let place = match (output.pattern.shape(), entry) {
         ((1, 1), _) | (_, None) => String::new(),
         ((_, 1), Some((row, _))) => format!("[{row}]"),
@@ -113,7 +121,7 @@ fn told(output: &Output, nonzero: usize, written: &Twin, simple: &Twin) -> Strin
         "  {}{place} = {}, exactly {}\n",
         output.name,
         digits(simple.found),
-        digits(to_f64(&written.exact))
+        digits(*exact)
     );
     if let Some(step) = simple.step() {
         let args: Vec<String> = step.args.iter().map(|&v| digits(v)).collect();
@@ -149,9 +157,10 @@ fn table(function: &Function, points: &[Vec<Vec<f64>>], worst: &[Worst]) -> Stri
     for (output, worst) in function.outputs().iter().zip(worst) {
         let Worst { written, simple, at } = worst;
         let _ = writeln!(text, "{:width$}  {written:10.1}  {simple:10.1}", output.name);
-        let Some((k, told)) = at.as_ref().filter(|_| *simple >= FEW) else { continue };
-        text.push_str(told);
-        let values = function.inputs().iter().zip(&points[*k]);
+        let Some(at) = at.as_ref().filter(|_| *simple >= FEW) else { continue };
+        text.push_str(&told(output, at));
+        let k = at.point;
+        let values = function.inputs().iter().zip(&points[k]);
         let short = values.filter(|(input, values)| values.len() == 1 && !input.is_param);
         let shown: Vec<String> = short
             .map(|(input, values)| format!("{} = {}", input.name, digits(values[0])))
