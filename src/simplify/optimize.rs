@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
+use super::matrix;
 use super::rules::Math;
 use super::run::simplify_until;
 use super::{SimplifyOptions, Stage};
@@ -100,7 +101,14 @@ fn simplified(
 ) -> Arc<Func> {
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
     let mut nested = |f: &Arc<Func>| made.get(f).unwrap_or(f).clone();
-    let (mut graph, mut roots) = copied(graph, outputs, options.math, &mut nested);
+    let improved = match (options.level, last) {
+        (0, _) | (_, Stage::Powers) => None,
+        _ => matrix::improve(graph, outputs, options),
+    };
+    let (mut graph, mut roots) = match &improved {
+        Some((graph, roots)) => copied(graph, roots, options.math, &mut nested),
+        None => copied(graph, outputs, options.math, &mut nested),
+    };
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
     for round in 1.. {
         (graph, roots) = simplify_until(&graph, &roots, &ranges, options, last);
