@@ -150,8 +150,8 @@ fn pass(
     };
     let with_rules = || {
         let bounds = Bounds {
-            n_iterations: if effort == 2 { 4 } else { 8 },
-            growth: if effort == 2 { 4 } else { 8 },
+            n_iterations: if effort == 2 { 3 } else { 8 },
+            growth: if effort == 2 { 3 } else { 8 },
             reassociate: options.math != Math::Strict,
         };
         let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
