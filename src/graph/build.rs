@@ -426,6 +426,7 @@ impl Graph {
                 let base = self.root_of_square(a).filter(|&x| self.shape(x) == shape)?;
                 Some(self.unary(S::Abs, base))
             }
+            (S::Eq, &[a, b]) if self.is_never_zero(a, b) => Some(self.zero(shape.0, shape.1)),
             (S::Mul, &[a, b]) => {
                 let (number, inner, matrix) = self.scaled_twice(a, b)?;
                 let factor = self.constant(number * inner);
@@ -435,6 +436,18 @@ impl Graph {
         }
     }
 
+    /// Whether one of two values is 0 and the other a power of a positive constant.
+    fn is_never_zero(&self, a: NodeId, b: NodeId) -> bool {
+        let zero = |x: NodeId| self.pattern(x).is_zero() || self.as_uniform(x) == Some(0.0);
+        let other = match (zero(a), zero(b)) {
+            (false, true) => a,
+            (true, false) => b,
+            _ => return false,
+        };
+        self.op(other) == Op::Scalar(ScalarOp::Pow)
+            && self.as_uniform(self.arg(other, 0)).is_some_and(|base| base > 0.0)
+    }
+
     /// Whether [`Graph::fold_real`] changes a node.
     pub fn is_foldable_real(&self, id: NodeId) -> bool {
         use ScalarOp as S;
@@ -442,6 +455,7 @@ impl Graph {
             (Op::Scalar(S::Sub | S::Div), &[a, b]) if a == b => true,
             (Op::Scalar(S::Sqrt), &[a]) => self.root_of_square(a).is_some(),
             (Op::Scalar(S::Mul), &[a, b]) => self.scaled_twice(a, b).is_some(),
+            (Op::Scalar(S::Eq), &[a, b]) => self.is_never_zero(a, b),
             (Op::Scalar(op), args) => self.plain_form(op, args).is_some(),
             _ => false,
         }
