@@ -185,7 +185,6 @@ impl Form {
         match op {
             MatrixOp::Atom(_) | MatrixOp::Number(_) => 0.0,
             MatrixOp::Add | MatrixOp::Sub | MatrixOp::Times => nnz(0).max(nnz(1)),
-            MatrixOp::Neg => 0.5 * nnz(0),
             MatrixOp::Scale => nnz(1),
             MatrixOp::Over => nnz(0),
             MatrixOp::Product => {
@@ -194,7 +193,11 @@ impl Form {
             MatrixOp::Trace => args.first().map_or(0.0, |a| a.n_rows as f64),
             MatrixOp::Sum | MatrixOp::SumRows | MatrixOp::SumCols => nnz(0),
             MatrixOp::Kron => nnz(0) * nnz(1),
-            MatrixOp::Transpose | MatrixOp::Diag | MatrixOp::Vec | MatrixOp::Unvec => MOVE * nnz(0),
+            MatrixOp::Neg
+            | MatrixOp::Transpose
+            | MatrixOp::Diag
+            | MatrixOp::Vec
+            | MatrixOp::Unvec => MOVE * nnz(0),
         }
     }
 }

@@ -26,6 +26,7 @@ use super::SimplifyOptions;
 use super::library::built_in;
 use super::rules::{Class, Math};
 use crate::graph::{Graph, NodeId, Op, Reduction, visit};
+use crate::ops::scalar::ScalarOp;
 use crate::ops::{matrix, transpose};
 
 /// Graphs with more matrix operations get the order of products alone.
@@ -86,7 +87,9 @@ fn cost(graph: &Graph, roots: &[NodeId]) -> u64 {
     let of = |id: NodeId| {
         let n = graph.nnz(id) as u64;
         match graph.op(id) {
-            Op::Scalar(op) => 100 * n * u64::from(op.row().cost.max(1)),
+            // Signs mostly vanish in sums.
+            Op::Scalar(ScalarOp::Neg) => n,
+            Op::Scalar(op) => 100 * n * u64::from(op.row().cost),
             Op::MatMul => {
                 let (a, b) = (graph.pattern(graph.arg(id, 0)), graph.pattern(graph.arg(id, 1)));
                 let whole = a.n_products(b);
