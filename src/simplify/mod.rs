@@ -2,6 +2,7 @@
 
 pub mod check;
 mod collect;
+mod contract;
 mod emit;
 mod extract;
 mod factor;

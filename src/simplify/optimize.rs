@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
+use super::contract::contract;
 use super::rules::Math;
 use super::run::simplify_until;
 use super::{SimplifyOptions, Stage};
@@ -113,6 +114,9 @@ fn simplified(
             break;
         }
         (graph, roots) = copied(&graph, &roots, options.math, &mut Arc::clone);
+    }
+    if options.math == Math::Fast && last == Stage::Sums {
+        (graph, roots) = contract(&graph, &roots);
     }
     let named = func
         .outputs

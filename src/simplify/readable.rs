@@ -44,7 +44,7 @@ pub fn readable(func: &Arc<Func>) -> Arc<Func> {
 fn calls(graph: &Graph, outputs: &[NodeId]) -> u32 {
     let cost = |id: NodeId| match graph.op(id) {
         Op::Scalar(op) => match op.row().counter {
-            Counter::Add | Counter::Mul | Counter::Free => 0,
+            Counter::Add | Counter::Mul | Counter::Fused | Counter::Free => 0,
             _ => op.row().cost,
         },
         _ => 0,
