@@ -17,6 +17,7 @@ pub mod powers;
 mod products;
 mod read;
 mod readable;
+mod reciprocal;
 pub mod report;
 pub mod rules;
 mod run;

@@ -6,6 +6,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::contract::contract;
+use super::reciprocal::share_reciprocals;
 use super::rules::Math;
 use super::run::simplify_until;
 use super::{SimplifyOptions, Stage};
@@ -115,7 +116,8 @@ fn simplified(
         }
         (graph, roots) = copied(&graph, &roots, options.math, &mut Arc::clone);
     }
-    if options.math == Math::Fast && last == Stage::Sums {
+    if options.math.contracts() && last == Stage::Sums {
+        (graph, roots) = share_reciprocals(&graph, &roots);
         (graph, roots) = contract(&graph, &roots);
     }
     let named = func
