@@ -67,29 +67,40 @@ fn products(graph: &Graph, id: NodeId, uses: &[u32]) -> [Option<Product>; 2] {
         return [None, None];
     };
     let is_difference = op == ScalarOp::Sub;
-    let product = |of: NodeId, is_subtracted: bool, other, is_other_negative| {
+    let product = |of: NodeId, is_subtracted: bool, other: NodeId, is_other_negative: bool| {
         let is_own = |part: NodeId| uses[part.index()] == 1 && graph.nnz(part) == graph.nnz(id);
         let (mut part, mut is_negative) = (of, is_subtracted);
         if graph.op(part) == Op::Scalar(ScalarOp::Neg) && is_own(part) {
             (part, is_negative) = (graph.arg(part, 0), !is_negative);
         }
-        match (graph.op(part), graph.args(part)) {
-            (Op::Scalar(ScalarOp::Mul), &[a, b]) if is_own(part) => {
-                Some(Product { factors: [a, b], is_negative, other, is_other_negative })
-            }
-            _ => None,
-        }
+        let (Op::Scalar(ScalarOp::Mul), &[a, b]) = (graph.op(part), graph.args(part)) else {
+            return None;
+        };
+        // A number takes the sign of the product if one is there, else what is free to.
+        let is_number = graph.as_uniform(b).is_some();
+        let is_second = is_number || !is_free_to_negate(graph, a, uses);
+        let factors = if is_second { [b, a] } else { [a, b] };
+        let is_free = |id: NodeId| is_free_to_negate(graph, id, uses);
+        let fits = is_own(part)
+            && (!is_negative || is_free(factors[0]))
+            && (!is_other_negative || is_free(other));
+        fits.then_some(Product { factors, is_negative, other, is_other_negative })
     };
     [product(x, false, y, is_difference), product(y, is_difference, x, false)]
 }
 
-/// The fused operation; a sign goes to a factor that is a number, if one is.
-fn fused(to: &mut Graph, product: &Product, factors: [NodeId; 2], other: NodeId) -> NodeId {
-    let [mut a, mut b] = factors;
-    if product.is_negative {
-        let negated = if to.op(b) == Op::Const { &mut b } else { &mut a };
-        *negated = to.neg(*negated);
-    }
+/// Whether the negative of a node costs nothing: that of a multiple by a number is another multiple,
+/// which is computed anew where others use this one.
+fn is_free_to_negate(graph: &Graph, id: NodeId, uses: &[u32]) -> bool {
+    let is_number = |&a: &NodeId| graph.as_uniform(a).is_some();
+    let is_multiple =
+        graph.op(id) == Op::Scalar(ScalarOp::Mul) && graph.args(id).iter().any(is_number);
+    !is_multiple || uses[id.index()] == 1
+}
+
+/// The fused operation; the sign of a product goes to its first factor.
+fn fused(to: &mut Graph, product: &Product, [a, b]: [NodeId; 2], other: NodeId) -> NodeId {
+    let a = if product.is_negative { to.neg(a) } else { a };
     let other = if product.is_other_negative { to.neg(other) } else { other };
     to.scalar(ScalarOp::Fma, &[a, b, other])
 }
@@ -172,6 +183,17 @@ mod tests {
             vec![minus, g.sub(c, product)]
         });
         assert_eq!(negative, ["neg(mul(a, b))", "sub(c, mul(a, b))"]);
+    }
+
+    #[test]
+    fn products_by_numbers_are_not_computed_twice_for_their_signs() {
+        let found = contracted(|g, [a, b, c, d]| {
+            let two = g.constant(2.0);
+            let (product, twice) = (g.mul(a, b), g.mul(two, c));
+            let factor = g.mul(twice, d);
+            vec![g.sub(product, twice), g.sub(b, factor)]
+        });
+        assert_eq!(found, ["sub(mul(a, b), mul(2, c))", "fma(mul(2, c), neg(d), b)"]);
     }
 
     #[test]
