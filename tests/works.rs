@@ -140,6 +140,10 @@ fn counts(graph: &Graph, outputs: &[NodeId]) -> [usize; 6] {
             match op.row().counter {
                 Counter::Add => counts[0] += 1,
                 Counter::Mul => counts[1] += 1,
+                Counter::Fused => {
+                    counts[0] += 1;
+                    counts[1] += 1;
+                }
                 Counter::Div => counts[2] += 1,
                 Counter::Sqrt => counts[3] += 1,
                 Counter::Call => counts[4] += 1,

@@ -111,6 +111,11 @@ impl Precise {
             S::And => truth(!x.is_zero() && !other().is_zero()),
             S::Or => truth(!x.is_zero() || !other().is_zero()),
             S::Not => truth(x.is_zero()),
+            S::Fma => {
+                // The product whole: it may cancel against what is added.
+                let product = mul(x, other(), 2 * BITS);
+                add(&product, args.get(2)?, BITS)
+            }
             S::Select => args.get(if x.is_zero() { 2 } else { 1 })?.clone(),
         })
     }

@@ -58,7 +58,7 @@ elementwise_methods! {
     }
     other {
         add Add sub Sub mul Mul div Div neg Neg not Not rem Rem
-        polygamma Polygamma select Select
+        polygamma Polygamma select Select fma Fma
     }
 }
 
@@ -83,6 +83,24 @@ impl<'g> Expr<'g> {
     ) -> Expr<'g> {
         let operands = [self.into(), then.into(), otherwise.into()];
         elementwise(Location::caller(), ScalarOp::Select, &operands)
+    }
+
+    /// `self * factor + term`, rounded once: [`ScalarOp::Fma`].
+    ///
+    /// ```
+    /// use nablac::{builder::GraphBuilder, function::Options};
+    /// let g = GraphBuilder::new("rest");
+    /// let x = g.input("x", 1);
+    /// g.output("y", x.fma(10.0, -1.0));
+    /// let rest = g.function()?.compile(&Options::default())?;
+    /// // What 0.1 is more than a tenth; 10.0 * 0.1 is rounded to 1.
+    /// assert_eq!(rest.evaluate(&[&[0.1]])?[0], [f64::EPSILON / 4.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn fma(self, factor: impl Into<Operand<'g>>, term: impl Into<Operand<'g>>) -> Expr<'g> {
+        let operands = [self.into(), factor.into(), term.into()];
+        elementwise(Location::caller(), ScalarOp::Fma, &operands)
     }
 
     /// [`ScalarOp::Polygamma`] of order `n` of every entry.

@@ -154,6 +154,21 @@ impl Graph {
                     return Some(a);
                 }
             }
+            (S::Fma, &[a, b, c]) => {
+                if (zero(self, a) || zero(self, b)) && whole(self, c) {
+                    return Some(c);
+                }
+                if zero(self, c) && (whole(self, a) || whole(self, b)) {
+                    return Some(self.mul(a, b));
+                }
+                for (x, y) in [(a, b), (b, a)] {
+                    match value(self, x) {
+                        Some(1.0) if whole(self, y) => return Some(self.add(y, c)),
+                        Some(-1.0) if whole(self, y) => return Some(self.sub(c, y)),
+                        _ => {}
+                    }
+                }
+            }
             (S::Min | S::Max, &[a, b]) if a == b => return Some(a),
             _ => {}
         }

@@ -21,6 +21,8 @@ pub struct Line {
     pub folds: u8,
     /// No register keeps its value, and every argument may be read from memory.
     pub is_call: bool,
+    /// The result is written over an argument: best one that is not used again.
+    pub overwrites: bool,
 }
 
 impl Line {
@@ -99,7 +101,11 @@ pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Alloca
         for (&arg, &after) in line.args().iter().zip(&next[number]) {
             state.used(arg, after);
         }
-        let dst = line.dst.map(|dst| state.take_register(dst, &[]));
+        let left = if line.overwrites { state.left_register(&args) } else { None };
+        let dst = line.dst.map(|dst| match left {
+            Some(register) => state.put(dst, register),
+            None => state.take_register(dst, &[]),
+        });
         state.done.steps.push(Step::Run { line: number as u32, args, dst });
         state.free_slots.append(&mut state.left_slots);
     }
@@ -210,9 +216,23 @@ impl State<'_> {
             self.spill(furthest);
             furthest
         });
+        self.put(val, register)
+    }
+
+    fn put(&mut self, val: Value, register: usize) -> Register {
         self.held[register] = Some(val);
         self.register[val as usize] = register as Register;
         register as Register
+    }
+
+    /// A register among arguments that holds nothing any more.
+    fn left_register(&self, args: &[Operand; 3]) -> Option<usize> {
+        args.iter().find_map(|arg| match *arg {
+            Operand::Register(register) if self.held[usize::from(register)].is_none() => {
+                Some(usize::from(register))
+            }
+            _ => None,
+        })
     }
 
     /// Frees a register; its value is kept in memory.
@@ -316,8 +336,8 @@ mod tests {
             let dst = (k + 1 < n && random(10) != 0).then_some(n_values);
             n_values += u32::from(dst.is_some());
             let n_args = 1 + random(3) as u8;
-            let is_call = random(15) == 0;
-            lines.push(Line { args, n_args, dst, folds: random(8) as u8, is_call });
+            let (is_call, overwrites) = (random(15) == 0, random(3) == 0);
+            lines.push(Line { args, n_args, dst, folds: random(8) as u8, is_call, overwrites });
         }
         lines
     }

@@ -39,6 +39,7 @@ impl OpCounts {
         match row.counter {
             Counter::Add => counts.add = 1,
             Counter::Mul => counts.mul = 1,
+            Counter::Fused => (counts.add, counts.mul) = (1, 1),
             Counter::Div => counts.div = 1,
             Counter::Sqrt => counts.sqrt = 1,
             Counter::Call => counts.call = 1,

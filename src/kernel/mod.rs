@@ -4,6 +4,7 @@ pub mod allocate;
 mod build;
 pub mod calls;
 mod concat;
+mod contract;
 pub mod count;
 mod emit;
 pub mod ir;
@@ -20,4 +21,4 @@ pub mod schedule;
 pub mod threads;
 pub mod verify;
 
-pub use build::{build, build_in_place};
+pub use build::{Form, build, build_in_place, build_with};

@@ -140,6 +140,11 @@ pub extern "C" fn select(condition: f64, a: f64, b: f64) -> f64 {
     if condition != 0.0 { a } else { b }
 }
 
+/// `a * b + c`, rounded once.
+pub extern "C" fn fma(a: f64, b: f64, c: f64) -> f64 {
+    a.mul_add(b, c)
+}
+
 fn truth(condition: bool) -> f64 {
     if condition { 1.0 } else { 0.0 }
 }

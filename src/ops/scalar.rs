@@ -104,6 +104,8 @@ pub enum Inst {
     Not,
     /// The second argument if the first is unequal to 0 (NaN is), else the third.
     Select,
+    /// The product of the first two arguments plus the third, rounded once.
+    Fma,
     /// -1 below 0, 1 above 0, else the argument itself (zeros keep their sign, NaN stays).
     Sign,
     /// 1 if the argument is at least 0, else 0 (NaN too).
@@ -128,6 +130,8 @@ pub enum Comparison {
 pub enum Counter {
     Add,
     Mul,
+    /// An addition and a multiplication: counted as both.
+    Fused,
     Div,
     Sqrt,
     /// Mathematical functions.

@@ -7,14 +7,14 @@
 use std::sync::OnceLock;
 
 use super::read::{read_rule, read_rules};
-use super::rules::{Rule, RuleSet};
+use super::rules::{Math, Rule, RuleSet};
 use super::view::{Heads, only};
 use crate::ops::scalar::ScalarOp;
 use crate::simplify::language::Head;
 use crate::syntax::{FileId, SourceMap};
 
 /// The files; those from the one on matrices on have no rules on scalars.
-static FILES: [(&str, &str); 10] = [
+static FILES: [(&str, &str); 11] = [
     ("arithmetic.rules", include_str!("../../rules/arithmetic.rules")),
     ("powers.rules", include_str!("../../rules/powers.rules")),
     ("explog.rules", include_str!("../../rules/explog.rules")),
@@ -23,10 +23,11 @@ static FILES: [(&str, &str); 10] = [
     ("stability.rules", include_str!("../../rules/stability.rules")),
     ("select.rules", include_str!("../../rules/select.rules")),
     ("logic.rules", include_str!("../../rules/logic.rules")),
+    ("approx.rules", include_str!("../../rules/approx.rules")),
     ("linalg.rules", include_str!("../../rules/linalg.rules")),
     ("unsound.rules", include_str!("../../rules/unsound.rules")),
 ];
-const N_SCALAR: usize = 8;
+const N_SCALAR: usize = 9;
 
 /// The rules that come with the program.
 pub fn built_in() -> &'static RuleSet {
@@ -50,9 +51,10 @@ pub fn built_in_sources() -> SourceMap {
     sources
 }
 
-/// The built-in rules that may match where the operations `heads` occur.
-pub fn applicable(heads: Heads) -> Vec<&'static Rule> {
-    let entries = entries();
+/// The built-in rules that may match where the operations `heads` occur, under a promise.
+pub fn applicable(heads: Heads, math: Math) -> Vec<&'static Rule> {
+    let allowed = |entry: &&Entry| !entry.is_approximate || math == Math::Fast;
+    let entries: Vec<&Entry> = entries().iter().filter(allowed).collect();
     let mut heads = heads;
     let mut is_chosen = vec![false; entries.len()];
     loop {
@@ -87,6 +89,7 @@ struct Entry {
     /// Operations of the left side and of the right side, arithmetic left out.
     needs: Heads,
     makes: Heads,
+    is_approximate: bool,
     rule: OnceLock<Option<Rule>>,
 }
 
@@ -111,7 +114,9 @@ fn entries() -> &'static [Entry] {
                 let right = right.split(" when ").next().unwrap_or("");
                 let (needs, makes) = (operations(sides), operations(right));
                 let is_rule = !line.starts_with('!');
-                is_rule.then(|| Entry { file, line, needs, makes, rule: OnceLock::new() })
+                let is_approximate = sides.trim_start().starts_with("approx(");
+                let rule = OnceLock::new();
+                is_rule.then_some(Entry { file, line, needs, makes, is_approximate, rule })
             })
             .collect()
     })
@@ -142,6 +147,7 @@ fn operations(text: &str) -> Heads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simplify::rules::Class;
     use crate::syntax::formula::FormulaOp;
 
     /// The functions and comparisons of a formula.
@@ -164,6 +170,7 @@ mod tests {
         let power = only(Head::Apply(ScalarOp::Pow));
         for (entry, rule) in entries().iter().zip(rules) {
             assert_eq!(entry.rule(), Some(rule));
+            assert_eq!(entry.is_approximate, matches!(rule.class, Class::Approx(_)));
             assert_eq!(entry.needs | power, heads(&rule.lhs.ops) | power, "{}", rule.name);
             assert_eq!(entry.makes | power, heads(&rule.rhs.ops) | power, "{}", rule.name);
         }
@@ -173,7 +180,7 @@ mod tests {
     fn rules_that_others_lead_to_are_applicable() {
         let names = |ops: &[ScalarOp]| -> Vec<&str> {
             let heads = ops.iter().fold(0, |all, op| all | only(Head::Apply(*op)));
-            applicable(heads).iter().map(|rule| rule.name.as_str()).collect()
+            applicable(heads, Math::Real).iter().map(|rule| rule.name.as_str()).collect()
         };
         assert!(!names(&[]).contains(&"log-of-exp"));
         assert!(!names(&[ScalarOp::Exp]).contains(&"log-of-exp"));

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod collect;
+mod contract;
 mod emit;
 mod extract;
 mod factor;
@@ -17,6 +18,7 @@ pub mod powers;
 mod products;
 mod read;
 mod readable;
+mod reciprocal;
 pub mod report;
 pub mod rules;
 mod run;

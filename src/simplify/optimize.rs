@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
+use super::contract::contract;
 use super::matrix;
+use super::reciprocal::share_reciprocals;
 use super::rules::Math;
 use super::run::simplify_until;
 use super::{SimplifyOptions, Stage};
@@ -128,6 +130,10 @@ fn simplified(
             break;
         }
         (graph, roots) = copied(&graph, &roots, options.math, &mut Arc::clone);
+    }
+    if options.math.contracts() && last == Stage::Sums {
+        (graph, roots) = share_reciprocals(&graph, &roots);
+        (graph, roots) = contract(&graph, &roots);
     }
     let named = func
         .outputs

@@ -26,7 +26,7 @@ pub fn readable(func: &Arc<Func>) -> Arc<Func> {
     roots = visit::transplant(graph, &roots, &mut to, &inputs);
     let heads = heads(&to);
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
-    let rules = RuleBook::new(applicable(heads), Math::Real);
+    let rules = RuleBook::new(applicable(heads, Math::Real), Math::Real);
     let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true };
     let (simpler, cheaper) = saturate(&to, &roots, &ranges, &rules, bounds);
     // Brackets alone make nothing easier to read.
@@ -62,7 +62,7 @@ pub fn readable(func: &Arc<Func>) -> Arc<Func> {
 fn calls(graph: &Graph, outputs: &[NodeId]) -> u32 {
     let cost = |id: NodeId| match graph.op(id) {
         Op::Scalar(op) => match op.row().counter {
-            Counter::Add | Counter::Mul | Counter::Free => 0,
+            Counter::Add | Counter::Mul | Counter::Fused | Counter::Free => 0,
             _ => op.row().cost,
         },
         _ => 0,

@@ -57,6 +57,11 @@ impl Math {
             Class::Approx(_) => self == Math::Fast,
         }
     }
+
+    /// Whether a product and its addition may be rounded once.
+    pub fn contracts(self) -> bool {
+        self == Math::Fast
+    }
 }
 
 /// What must be proved of a variable of a rule.

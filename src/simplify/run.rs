@@ -157,7 +157,8 @@ fn pass(
         let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
         // What rules of the user may make is not known.
         let heads = if options.rules.is_some() { Heads::MAX } else { heads };
-        let rules = RuleBook::new(applicable(heads).into_iter().chain(own), options.math);
+        let rules =
+            RuleBook::new(applicable(heads, options.math).into_iter().chain(own), options.math);
         let saturated = saturate(graph, outputs, ranges, &rules, bounds);
         if rank(&saturated.0, &saturated.1) >= rank(graph, outputs) {
             return [None, None];

@@ -82,24 +82,29 @@ fn rules_are_listed() {
         &["rules", "list", "sigmoid"],
         "",
         expect![[r#"
-        explog: 2 (real 2)
-          sigmoid-of-minus    real     1 / (1 + exp(-x)) => sigmoid(x)
-          sigmoid-complement  real     1 - sigmoid(-x) => sigmoid(x)
+            explog: 2 (real 2)
+              sigmoid-of-minus    real     1 / (1 + exp(-x)) => sigmoid(x)
+              sigmoid-complement  real     1 - sigmoid(-x) => sigmoid(x)
 
-        stability: 9 (real 9)
-          sigmoid-of-exp      real     exp(x) / (1 + exp(x)) => sigmoid(x)
-          sigmoid-of-one-by   real     1 / (1 + exp(x)) => sigmoid(-x)
-          share-of-exp        real     exp(x) / (exp(x) + exp(y)) => sigmoid(x - y)
-          sigmoid-of-log      real     sigmoid(log(x)) => x / (1 + x)
-          one-minus-sigmoid   real     1 - sigmoid(x) => sigmoid(-x)
-          sigmoid-plus-minus  real     sigmoid(x) + sigmoid(-x) => 1
-          log-of-sigmoid      real     log(sigmoid(x)) => -softplus(-x)
-          exp-of-neg-softplus real     exp(-softplus(x)) => sigmoid(-x)
-          tanh-of-sigmoid     real     2 * sigmoid(2 * x) - 1 => tanh(x)
+            stability: 9 (real 9)
+              sigmoid-of-exp      real     exp(x) / (1 + exp(x)) => sigmoid(x)
+              sigmoid-of-one-by   real     1 / (1 + exp(x)) => sigmoid(-x)
+              share-of-exp        real     exp(x) / (exp(x) + exp(y)) => sigmoid(x - y)
+              sigmoid-of-log      real     sigmoid(log(x)) => x / (1 + x)
+              one-minus-sigmoid   real     1 - sigmoid(x) => sigmoid(-x)
+              sigmoid-plus-minus  real     sigmoid(x) + sigmoid(-x) => 1
+              log-of-sigmoid      real     log(sigmoid(x)) => -softplus(-x)
+              exp-of-neg-softplus real     exp(-softplus(x)) => sigmoid(-x)
+              tanh-of-sigmoid     real     2 * sigmoid(2 * x) - 1 => tanh(x)
 
-        all: 11 (real 11)
-        exit 0
-    "#]],
+            approx: 3 (approx 3)
+              small-sigmoid           approx(2e-16) sigmoid(x) => 0.5 + x * (0.25 - 0.020833333333333332 * (x * x))  when x in [-5e-4, 5e-4]
+              large-sigmoid           approx(2e-16) sigmoid(x) => 1  when x in [38, 1e300]
+              large-negative-sigmoid  approx(2e-16) sigmoid(x) => exp(x)  when x in [-1e300, -38]
+
+            all: 14 (real 11, approx 3)
+            exit 0
+        "#]],
     );
     check(
         &["rules", "list", "sigmund"],

@@ -67,6 +67,50 @@ fn lanes_have_the_bits_of_iterations() {
     }
 }
 
+/// Fused operations on registers, memory, constants and invariants, each the only one or not to use
+/// its arguments, the same one twice, and with every choice of signs.
+#[test]
+fn fused_operations_have_the_bits_of_iterations() {
+    for (n, seed) in (0..24).map(|k| ([2, 3, 4, 7, 33][k % 5], k)) {
+        let mut b = Builder::new("fused", &[3 * n, 2], &[n, n]);
+        let outside = b.load(Base::Arg(1), 0, &[]);
+        let third = b.constant(1.0 / 3.0);
+        let (id, _) = b.begin_loop(Trip::Const(n as u64), true, &[]);
+        let mut values =
+            vec![outside, third, b.load(Base::Arg(1), 1, &[]), b.counter(id, 0.5, 0.1)];
+        let mut state = seed as u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        for k in 0..40 {
+            let mut pick = |b: &mut Builder| match random(8) {
+                0 => b.load(Base::Arg(0), random(n) as i64, &[(id, 1)]),
+                1 => b.load(Base::Arg(0), n as i64 - 1, &[(id, -1)]),
+                2 => values[values.len() - 1],
+                _ => values[random(values.len())],
+            };
+            let args = [pick(&mut b), pick(&mut b), pick(&mut b)].map(|arg| match random(3) {
+                0 => b.apply(ScalarOp::Neg, &[arg]),
+                _ => arg,
+            });
+            let args = if k % 7 == 6 { [args[0], args[2], args[2]] } else { args };
+            let fused = b.apply(ScalarOp::Fma, &args);
+            values.push(match random(4) {
+                0 => b.apply(ScalarOp::Tanh, &[fused]),
+                1 => b.apply(ScalarOp::Mul, &[fused, third]),
+                _ => fused,
+            });
+        }
+        let small = b.apply(ScalarOp::Sin, &[values[values.len() - 2]]);
+        b.store(Base::Res(0), 0, &[(id, 1)], values[values.len() - 1]);
+        b.store(Base::Res(1), 0, &[(id, 1)], small);
+        b.end_loop(id, &[]);
+        let x: Vec<f64> = (0..3 * n).map(|k| (1.5 * k as f64).sin()).collect();
+        crate::evaluate(&b.finish(), &[&x, &[0.25, -0.7]]).unwrap();
+    }
+}
+
 /// A recurrence through memory, and results that overwrite one another: run one by one.
 #[test]
 fn iterations_that_see_one_another_stay_in_order() {

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use nablac::backend::abi::{Engine, Memory};
 use nablac::backend::interp::Interp;
 use nablac::builder::{Expr, GraphBuilder};
-use nablac::function::{EngineKind, Function, Options};
+use nablac::function::{Compiled, EngineKind, Function, Options};
+use nablac::kernel::calls::Calls;
+use nablac::kernel::ir::Inst;
 use nablac::model::Model;
+use nablac::ops::scalar::ScalarOp;
 use nablac::simplify::SimplifyOptions;
 use nablac::simplify::rules::Math;
 use programs::{MAX_ENTRIES, N, Step, apply, paired, program, steps};
@@ -145,6 +148,74 @@ proptest! {
     }
 }
 
+fn compiled(f: &Function, engine: EngineKind, math: Math) -> Compiled {
+    let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
+    f.compile(&Options { engine, simplify, ..Options::default() }).unwrap()
+}
+
+/// Fused operations of a kernel and of all that it calls.
+fn n_fused(compiled: &Compiled) -> usize {
+    let calls = Calls::of(&compiled.kernel);
+    let insts = calls.kernels.iter().flat_map(|kernel| &kernel.insts);
+    insts.filter(|inst| matches!(inst, Inst::Apply { op: ScalarOp::Fma, .. })).count()
+}
+
+proptest! {
+    #![proptest_config(config(40))]
+
+    /// Under fast arithmetic too, one point at a time and many, all outputs or some.
+    #[test]
+    fn fast_engines_agree_to_the_bit(steps in steps(), seed in numbers(), wanted in any::<[bool; 7]>()) {
+        let f = program(&steps);
+        let inputs = inputs(&seed);
+        let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+        let plain = evaluate_plain(&f, &inputs);
+        let [interp, jit] = [EngineKind::Interp, EngineKind::Jit].map(|e| compiled(&f, e, Math::Fast));
+        let one = interp.evaluate(&args).unwrap();
+        let other = jit.evaluate(&args).unwrap();
+        const N_POINTS: usize = 130;
+        let repeated: Vec<Vec<f64>> = inputs.iter().map(|x| x.repeat(N_POINTS)).collect();
+        let repeated: Vec<&[f64]> = repeated.iter().map(Vec::as_slice).collect();
+        let mut many: Vec<Vec<f64>> =
+            f.outputs().iter().map(|o| vec![0.0; N_POINTS * o.pattern.nnz()]).collect();
+        let mut into: Vec<Option<&mut [f64]>> = many.iter_mut().zip(wanted)
+            .map(|(values, wanted)| wanted.then_some(values.as_mut_slice())).collect();
+        jit.evaluate_many_into(N_POINTS, &repeated, &mut into, &mut Memory::default()).unwrap();
+        for (k, output) in f.outputs().iter().enumerate() {
+            let n = output.pattern.nnz();
+            for (i, (a, b)) in one[k].iter().zip(&other[k]).enumerate() {
+                let same = |b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+                prop_assert!(same(*b), "`{}`: {a} and {b}", output.name);
+                let all = wanted[k].then(|| many[k].iter().skip(i).step_by(n));
+                for b in all.into_iter().flatten() {
+                    prop_assert!(same(*b), "`{}` at many points: {a} and {b}", output.name);
+                }
+            }
+            assert_kept(&plain[k], &one[k], &format!("`{}` fast", output.name))?;
+        }
+        for math in [Math::Strict, Math::Real] {
+            prop_assert_eq!(n_fused(&compiled(&f, EngineKind::Jit, math)), 0);
+        }
+    }
+}
+
+/// What a user fuses stays fused, and sums and products alone are fused where that is allowed.
+#[test]
+fn fused_operations_of_the_user_stay() {
+    let text = "input x, y\noutput f = fma(x, 10, -1), g = x * 10 - y";
+    let f = Model::parse("fused.nab", text).function().unwrap();
+    // What 0.1 is more than a tenth.
+    let rest = f64::EPSILON / 4.0;
+    for (math, n, other) in [(Math::Strict, 1, 0.0), (Math::Real, 1, 0.0), (Math::Fast, 2, rest)] {
+        for engine in [EngineKind::Interp, EngineKind::Jit, EngineKind::C] {
+            let compiled = compiled(&f, engine, math);
+            assert_eq!(n_fused(&compiled), n, "{math:?}");
+            let values = compiled.evaluate(&[&[0.1], &[1.0]]).unwrap();
+            assert_eq!(values, [[rest], [other]], "{math:?} {engine:?}");
+        }
+    }
+}
+
 /// Operations that real arithmetic makes simpler, beside those of [`apply`].
 fn apply_strictly<'g>(g: &'g GraphBuilder, values: &[Expr<'g>], step: Step) -> Expr<'g> {
     let pick = |k: u8| values[k as usize % values.len()];
@@ -262,10 +333,14 @@ proptest! {
     fn generated_c_agrees(steps in steps(), seed in numbers()) {
         let f = program(&steps);
         let inputs = inputs(&seed);
-        let interp = evaluate(&f, EngineKind::Interp, &inputs);
-        let c = evaluate(&f, EngineKind::C, &inputs);
-        for (k, output) in f.outputs().iter().enumerate() {
-            assert_near(&interp[k], &c[k], 1e-12, &format!("`{}` in C", output.name))?;
+        let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+        for math in [Math::Real, Math::Fast] {
+            let [interp, c] = [EngineKind::Interp, EngineKind::C]
+                .map(|engine| compiled(&f, engine, math).evaluate(&args).unwrap());
+            for (k, output) in f.outputs().iter().enumerate() {
+                let what = format!("`{}` in C, {math:?}", output.name);
+                assert_near(&interp[k], &c[k], 1e-12, &what)?;
+            }
         }
     }
 }

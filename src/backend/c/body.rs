@@ -346,6 +346,7 @@ impl Body<'_> {
     fn apply(&mut self, op: ScalarOp, args: [Val; 3]) -> String {
         let row = op.row();
         self.registry.helper(row.c_helper);
+        self.registry.uses_fma |= op == ScalarOp::Fma;
         let mut out = String::with_capacity(row.c.len() + 16);
         let mut rest = row.c;
         while let Some(at) = rest.find('{') {

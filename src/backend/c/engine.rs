@@ -231,6 +231,20 @@ extern "C" fn host_call(
     invoke(external, &inputs, &mut outputs).is_err().into()
 }
 
+/// Lets the compiler use this machine's instructions where the text calls `fma`.
+fn fused_instructions(text: &str) -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let is_of_use = text.contains("fma(") && std::arch::is_x86_feature_detected!("fma");
+        is_of_use.then_some("-mfma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = text;
+        None
+    }
+}
+
 /// Writes and compiles the text; gives the path of the library.
 fn compile(directory: &Path, text: &str, command: &str) -> Result<PathBuf, CEngineError> {
     let source = directory.join("kernel.c");
@@ -243,6 +257,7 @@ fn compile(directory: &Path, text: &str, command: &str) -> Result<PathBuf, CEngi
     let output = Command::new(compiler)
         .args(words)
         .args(["-std=c99", level, "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno"])
+        .args(fused_instructions(text))
         .arg(&source)
         .arg("-o")
         .arg(&library)

@@ -45,6 +45,7 @@ pub struct Registry {
     /// Text of the functions so far.
     pub functions: String,
     pub uses_noinline: bool,
+    pub uses_fma: bool,
     /// Constant arrays.
     arrays: String,
     helpers: Vec<&'static str>,
@@ -66,6 +67,7 @@ impl Registry {
             names: Names::new(functions)?,
             functions: String::new(),
             uses_noinline: false,
+            uses_fma: false,
             arrays: String::new(),
             helpers: Vec::new(),
             known_helpers: HashSet::new(),
@@ -309,6 +311,12 @@ fn assemble(file_base: &str, registry: &Registry, exports: &str) -> String {
         base = comment(file_base),
         version = env!("CARGO_PKG_VERSION"),
     );
+    if registry.uses_fma {
+        out.push_str(
+            " * With -mfma or -march=native each fma() is one instruction, else a call that is far\n\
+             \x20* slower.\n *\n",
+        );
+    }
     status_lines(&mut out, &registry.statuses);
     out.push_str(" */\n#include <math.h>\n\n");
     out.push_str("#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#endif\n\n");

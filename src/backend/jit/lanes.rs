@@ -6,6 +6,7 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 use rustc_hash::FxHashMap;
 
 use super::address::Link;
+use super::lower::has_fma;
 use super::plan::NO_HOME;
 use super::translate::{Cached, Cell, FLAGS, Place, Translator};
 use crate::kernel::ir::{AddrId, Inst, Kernel, LoopId, Trip, Val};
@@ -23,12 +24,13 @@ pub(super) fn is_worth_it(kernel: &Kernel, id: LoopId, body: &Body) -> bool {
 
 /// Whether [`Translator::pair_inst`] can do the instruction.
 fn has_pair(inst: &Inst) -> bool {
-    use scalar::Inst::{Abs, Add, Div, Identity, Mul, Neg, Sqrt, Sub};
+    use scalar::Inst::{Abs, Add, Div, Fma, Identity, Mul, Neg, Sqrt, Sub};
     let Inst::Apply { op, .. } = inst else { return true };
-    matches!(
-        op.row().jit,
-        Jit::Call | Jit::Inst(Abs | Add | Div | Identity | Mul | Neg | Sqrt | Sub)
-    )
+    match op.row().jit {
+        Jit::Call | Jit::Inst(Abs | Add | Div | Identity | Mul | Neg | Sqrt | Sub) => true,
+        Jit::Inst(Fma) => has_fma(),
+        Jit::Inst(_) => false,
+    }
 }
 
 /// What is known inside the body of a loop in pairs.
@@ -230,7 +232,7 @@ impl Translator<'_> {
     }
 
     fn apply_pair(&mut self, op: ScalarOp, args: [Val; 3]) -> Value {
-        use scalar::Inst::{Abs, Add, Div, Identity, Mul, Neg, Sqrt, Sub};
+        use scalar::Inst::{Abs, Add, Div, Fma, Identity, Mul, Neg, Sqrt, Sub};
         let args: Vec<Value> = args[..op.arity()].iter().map(|&val| self.pair(val)).collect();
         let (a, b) = (args[0], args[args.len().min(2) - 1]);
         match op.row().jit {
@@ -242,6 +244,7 @@ impl Translator<'_> {
             Jit::Inst(Sub) => self.cur.ins().fsub(a, b),
             Jit::Inst(Mul) => self.cur.ins().fmul(a, b),
             Jit::Inst(Div) => self.cur.ins().fdiv(a, b),
+            Jit::Inst(Fma) => self.cur.ins().fma(a, b, args[args.len() - 1]),
             Jit::Inst(_) => {
                 self.invalid = true;
                 a

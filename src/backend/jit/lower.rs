@@ -13,8 +13,8 @@ impl Translator<'_> {
     /// Computes an operation.
     pub(super) fn apply(&mut self, op: ScalarOp, args: [Val; 3]) -> Made {
         match op.row().jit {
-            Jit::Inst(inst) => self.apply_inst(inst, args),
-            Jit::Call => {
+            Jit::Inst(inst) if inst != Inst::Fma || has_fma() => self.apply_inst(inst, args),
+            _ => {
                 let address = match op.row().eval {
                     _ if let Some(wide) = op.row().wide.filter(|_| vector::is_supported()) => {
                         wide.on_one as *const () as usize
@@ -64,6 +64,10 @@ impl Translator<'_> {
                 let sign = self.cur.ins().select(above, one, a);
                 Made::Number(self.cur.ins().select(below, minus_one, sign))
             }
+            Inst::Fma => {
+                let (a, b, c) = (self.number(a), self.number(b), self.number(c));
+                Made::Number(self.cur.ins().fma(a, b, c))
+            }
             Inst::Identity => Made::Number(self.number(a)),
             Inst::Neg | Inst::Abs | Inst::Sqrt | Inst::Floor | Inst::Ceil => {
                 let a = self.number(a);
@@ -105,6 +109,18 @@ impl Translator<'_> {
         let one = self.cur.ins().iconst(I64, 1f64.to_bits() as i64);
         let bits = self.cur.ins().band(mask, one);
         self.cur.ins().bitcast(F64, MemFlagsData::new(), bits)
+    }
+}
+
+/// Whether the machine has an instruction for [`Inst::Fma`].
+pub(super) fn has_fma() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("fma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        true
     }
 }
 

@@ -566,6 +566,25 @@ static double nablac_max(double a, double b) {
         ..FUNCTION
     }
 
+    /// `a * b + c`, rounded once.
+    Fma "fma" {
+        eval: F3(math::fma), jit: Jit::Inst(Inst::Fma), partials: &["b", "a", "1"],
+        zero_sets: &[0b101, 0b110], domain: &[REAL, REAL, REAL],
+        monotone: &[Neither, Neither, RISES], c: "fma({a}, {b}, {c})",
+        latex: "\\operatorname{fma}\\left({a}, {b}, {c}\\right)", cost: 2,
+        counter: Counter::Fused,
+        samples: &[
+            &[1.3, 2.5, -3.0], &[-0.7, 1.9, 0.4], &[1.0000000000000002, 0.9999999999999998, -1.0],
+        ],
+        edges: &[
+            &[0.0, -2.5, 0.0], &[0.0, -2.5, -0.0], &[-0.0, 2.5, -0.0], &[2.0, 3.0, -6.0],
+            &[0.0, INF, 1.0], &[INF, 0.0, 1.0], &[INF, 2.0, -INF], &[-INF, 2.0, 5.0],
+            &[1e200, 1e200, -INF], &[1e300, 1e10, -1e300], &[0.1, 10.0, -1.0],
+            &[NAN, 1.0, 1.0], &[1.0, NAN, 1.0], &[1.0, 1.0, NAN], &[5e-324, 0.5, 0.0],
+        ],
+        ..FUNCTION
+    }
+
     /// The argument itself, as a constant to differentiation.
     StopGradient "stop_gradient" {
         eval: F1(math::identity), jit: Jit::Inst(Inst::Identity), zero_sets: &[0b1],

@@ -9,7 +9,7 @@ use crate::kernel::ir::{AddrId, Base, Inst, Kernel, LoopId, Val};
 use crate::kernel::lanes::{stride, stride_of};
 use crate::ops::scalar::{Jit, ScalarOp};
 
-use super::operation;
+use super::operation::{self, Signs};
 
 /// What a line does.
 #[derive(Clone, Copy)]
@@ -17,6 +17,8 @@ pub(super) enum Action {
     Load(AddrId),
     Store(AddrId),
     Apply(ScalarOp),
+    /// A product plus a term, each with its sign.
+    Fma(Signs),
     /// Index into the kernel's counters.
     Counter(u32),
 }
@@ -73,6 +75,7 @@ impl Code {
             constants,
             least,
             known: vec![Known::Not; n],
+            negated: vec![None; n],
             code: Code::default(),
         };
         insts.iter().for_each(|inst| reader.inst(inst));
@@ -117,6 +120,8 @@ struct Reader<'a> {
     constants: &'a [Option<f64>],
     least: Val,
     known: Vec<Known>,
+    /// What a value is the negative of, where that is computed in the loop.
+    negated: Vec<Option<Val>>,
     code: Code,
 }
 
@@ -129,7 +134,11 @@ impl Reader<'_> {
                 let line = Line { args: [src; 3], n_args: 1, folds: 1, ..Line::default() };
                 self.push(line, Action::Store(addr));
             }
+            Inst::Apply { dst, op: ScalarOp::Fma, args } => self.fma(dst, args),
             Inst::Apply { dst, op, args } => {
+                if op == ScalarOp::Neg {
+                    self.negated[(dst - self.least) as usize] = Some(args[0]);
+                }
                 let args = args.map(|arg| self.value(arg));
                 let line = Line {
                     args,
@@ -137,6 +146,7 @@ impl Reader<'_> {
                     dst: Some(self.new_value(dst, Home::None)),
                     folds: operation::folds(op),
                     is_call: op.row().jit == Jit::Call,
+                    ..Line::default()
                 };
                 self.push(line, Action::Apply(op));
             }
@@ -150,6 +160,28 @@ impl Reader<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Signs are part of the instruction; what negates is left out if nothing else needs it.
+    fn fma(&mut self, dst: Val, args: [Val; 3]) {
+        let mut is_negative = [false; 3];
+        let args = [0, 1, 2].map(|k| match self.negated[(args[k] - self.least) as usize] {
+            Some(plain) => {
+                is_negative[k] = true;
+                self.value(plain)
+            }
+            None => self.value(args[k]),
+        });
+        let signs = Signs { product: is_negative[0] != is_negative[1], term: is_negative[2] };
+        let line = Line {
+            args,
+            n_args: 3,
+            dst: Some(self.new_value(dst, Home::None)),
+            folds: operation::folds(ScalarOp::Fma),
+            overwrites: true,
+            ..Line::default()
+        };
+        self.push(line, Action::Fma(signs));
     }
 
     fn load(&mut self, dst: Val, at: AddrId) {

@@ -283,6 +283,10 @@ impl Emitter<'_> {
                     Action::Load(addr) => self.load(addr, to),
                     Action::Store(addr) => self.store(addr, args[0]),
                     Action::Apply(op) => self.apply(op, &args[..n_args], to),
+                    Action::Fma(signs) => {
+                        let args = args.map(|arg| self.source(arg));
+                        self.asm.fma(signs, to, args);
+                    }
                     Action::Counter(info) => {
                         let low = Register::XMM14;
                         let code = Op::VEX_Vcvtsi2sd_xmm_xmm_rm64;

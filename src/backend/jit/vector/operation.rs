@@ -12,9 +12,46 @@ pub(super) const TEMPORARY: [Register; 2] = [Register::YMM14, Register::YMM15];
 pub(super) fn folds(op: ScalarOp) -> u8 {
     match op.row().jit {
         Jit::Inst(Inst::Add | Inst::Mul) => 0b11,
+        Jit::Inst(Inst::Fma) => 0b111,
         Jit::Inst(Inst::Sub | Inst::Div | Inst::Compare(_)) => 0b10,
         Jit::Inst(Inst::Sqrt | Inst::Floor | Inst::Ceil | Inst::Identity) => 0b1,
         _ => 0,
+    }
+}
+
+/// Whether the product and the term of a fused operation are negated.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Signs {
+    pub product: bool,
+    pub term: bool,
+}
+
+impl Signs {
+    /// The instructions that write `x * z + y`, `y * x + z` and `y * z + x` over `x`, for operands
+    /// `x`, `y`, `z`, of which `z` may be memory.
+    fn codes(self) -> [Code; 3] {
+        match (self.product, self.term) {
+            (false, false) => [
+                Code::VEX_Vfmadd132pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256,
+            ],
+            (false, true) => [
+                Code::VEX_Vfmsub132pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfmsub213pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfmsub231pd_ymm_ymm_ymmm256,
+            ],
+            (true, false) => [
+                Code::VEX_Vfnmadd132pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfnmadd213pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfnmadd231pd_ymm_ymm_ymmm256,
+            ],
+            (true, true) => [
+                Code::VEX_Vfnmsub132pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256,
+                Code::VEX_Vfnmsub231pd_ymm_ymm_ymmm256,
+            ],
+        }
     }
 }
 
@@ -90,6 +127,28 @@ impl Assembler {
         }
     }
 
+    /// `to = a * b + c` with signs. At most one argument is in memory; `to` may be one of them.
+    pub fn fma(&mut self, signs: Signs, to: Register, [a, b, c]: [Source; 3]) {
+        let [times_last, plus_last, onto] = signs.codes();
+        let is_to = |source: Source| matches!(source, Source::Register(r) if r == to);
+        // Factors may change places: the second one is not in memory alone.
+        let (a, b) = if matches!(a, Source::Memory(_)) || is_to(b) { (b, a) } else { (a, b) };
+        let Source::Register(first) = a else { return };
+        match (b, c) {
+            (_, Source::Register(term)) if term == to => self.binary(onto, to, first, b),
+            (_, Source::Register(term)) if is_to(a) => self.binary(times_last, to, term, b),
+            (Source::Memory(_), _) => {
+                self.copy(to, b);
+                self.binary(plus_last, to, first, c);
+            }
+            (Source::Register(second), _) if is_to(a) => self.binary(plus_last, to, second, c),
+            (Source::Register(_), _) => {
+                self.copy(to, c);
+                self.binary(onto, to, first, b);
+            }
+        }
+    }
+
     fn compare(&mut self, to: Register, a: Register, b: Source, predicate: u32) {
         let code = Code::VEX_Vcmppd_ymm_ymm_ymmm256_imm8;
         self.put(match b {
@@ -137,6 +196,10 @@ impl Assembler {
             Inst::Sub => self.binary(Code::VEX_Vsubpd_ymm_ymm_ymmm256, to, a, second),
             Inst::Div => self.binary(Code::VEX_Vdivpd_ymm_ymm_ymmm256, to, a, second),
             Inst::Identity => self.copy(to, first),
+            Inst::Fma => {
+                let third = args.get(2).copied().unwrap_or(first);
+                self.fma(Signs { product: false, term: false }, to, [first, second, third]);
+            }
             Inst::Neg => self.binary(XOR, to, a, constant(Builtin::SignBit)),
             Inst::Abs => self.binary(AND, to, a, constant(Builtin::AllButSign)),
             Inst::Sqrt => self.put(match first {
