@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::{Failure, files, put};
-use crate::simplify::rules::{Class, Rule, RuleSet, UserRules, built_in, built_in_sources};
+use crate::simplify::rules::{Class, Place, RuleSet, UserRules, built_in, built_in_sources};
 use crate::syntax::{FileId, SourceMap, Span};
 
 /// List the rewrite rules of simplification, or check a file of your own
@@ -34,6 +34,15 @@ use crate::syntax::{FileId, SourceMap, Span};
 /// the operations; a rule is not applied where it is unknown: `x > 0`, `x >= 0`, `x < 0`,
 /// `x <= 0`, `x != 0`, `x in [LO, HI]`, `x < y`, `x <= y`, `integer(x)`, `constant(x)`,
 /// `power_of_two(x)`.
+///
+/// Names that begin with a capital letter stand for matrices, the others in such a rule for numbers:
+///
+///   gram-trace  real  trace(A' * A) => sum(A .* A)
+///
+/// Their operations are `+ - * .* '`, division by a number, trace, sum, sum_rows, sum_cols, kron,
+/// diag (of a column), vec, and unvec(X, A, B), the column X as a matrix with as many rows as A and
+/// as many columns as B has columns; their conditions `symmetric(A)`, `square(A)`, `column(A)`,
+/// `fits(A, B)` (A * B is defined) and `same_shape(A, B)`. They are tested at all small sizes.
 ///
 /// A rule is taken where the cost falls: additions, products and comparisons 1, divisions and
 /// roots 4, functions 20 and more. `nablac show cost` tells what a function costs.
@@ -80,13 +89,13 @@ pub fn read(file: &str) -> Result<UserRules, Failure> {
 }
 
 fn summary(rules: &RuleSet) -> String {
-    let all: Vec<&Rule> = rules.rules.iter().collect();
+    let all: Vec<Class> = rules.places().map(|(_, class)| class).collect();
     let mut text = match all.len() {
         0 => "no rules".to_owned(),
         1 => format!("1 rule holds ({})", classes(&all)),
         n => format!("{n} rules hold ({})", classes(&all)),
     };
-    match rules.refuted.len() {
+    match rules.n_refuted() {
         0 => {}
         1 => text.push_str("; 1 wrong one fails at its point"),
         n => {
@@ -97,8 +106,8 @@ fn summary(rules: &RuleSet) -> String {
 }
 
 /// `exact 2, real 3`
-fn classes(rules: &[&Rule]) -> String {
-    let count = |is: fn(Class) -> bool| rules.iter().filter(|r| is(r.class)).count();
+fn classes(rules: &[Class]) -> String {
+    let count = |is: fn(Class) -> bool| rules.iter().filter(|&&class| is(class)).count();
     let counts = [
         ("exact", count(|c| c == Class::Exact)),
         ("finite", count(|c| c == Class::Finite)),
@@ -112,28 +121,30 @@ fn classes(rules: &[&Rule]) -> String {
 
 fn list(text: Option<&str>) -> Result<String, Failure> {
     let sources = built_in_sources();
-    let wanted = |rule: &&Rule| text.is_none_or(|text| line(&sources, rule).contains(text));
-    let rules: Vec<&Rule> = built_in().rules.iter().filter(wanted).collect();
+    let wanted =
+        |(place, _): &(Place, Class)| text.is_none_or(|text| line(&sources, place).contains(text));
+    let rules: Vec<(Place, Class)> = built_in().places().filter(wanted).collect();
     if let (true, Some(text)) = (rules.is_empty(), text) {
         return Err(Failure::plain(&format!("no rule contains `{text}`")));
     }
+    let all = |rules: &[(Place, Class)]| -> Vec<Class> { rules.iter().map(|r| r.1).collect() };
     let mut shown = String::new();
-    let file_of = |rule: &&Rule| rule.place.name.file;
+    let file_of = |rule: &(Place, Class)| rule.0.name.file;
     for family in rules.chunk_by(|a, b| file_of(a) == file_of(b)) {
         let name = sources.name(file_of(&family[0])).trim_end_matches(".rules");
-        let _ = writeln!(shown, "{name}: {} ({})", family.len(), classes(family));
-        for rule in family {
-            let _ = writeln!(shown, "  {}", line(&sources, rule));
+        let _ = writeln!(shown, "{name}: {} ({})", family.len(), classes(&all(family)));
+        for (place, _) in family {
+            let _ = writeln!(shown, "  {}", line(&sources, place));
         }
         shown.push('\n');
     }
-    let _ = writeln!(shown, "all: {} ({})", rules.len(), classes(&rules));
+    let _ = writeln!(shown, "all: {} ({})", rules.len(), classes(&all(&rules)));
     Ok(shown)
 }
 
 /// A rule as it is written.
-fn line<'s>(sources: &'s SourceMap, rule: &Rule) -> &'s str {
-    let Span { file, start, .. } = rule.place.name;
+fn line<'s>(sources: &'s SourceMap, place: &Place) -> &'s str {
+    let Span { file, start, .. } = place.name;
     let rest = end_of(sources, file).map_or("", |end| sources.slice(Span { file, start, end }));
     rest.lines().next().unwrap_or("").split('#').next().unwrap_or("").trim_end()
 }

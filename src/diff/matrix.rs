@@ -47,6 +47,15 @@ fn dependents(graph: &Graph, y: NodeId, x: NodeId) -> Vec<NodeId> {
         depends[id.index()] |= inside;
         inside
     });
+    // What only serves values without derivative is not on the way.
+    let mut leads = vec![false; graph.len()];
+    leads[y.index()] = true;
+    for &id in order.iter().rev().filter(|id| depends[id.index()]) {
+        if leads[id.index()] {
+            graph.args(id).iter().for_each(|a| leads[a.index()] = true);
+        }
+    }
+    order.retain(|id| leads[id.index()]);
     order
 }
 

@@ -8,6 +8,7 @@ mod build;
 pub mod evaluate;
 mod expand;
 mod external;
+mod fold;
 mod func;
 mod multiple;
 mod node;

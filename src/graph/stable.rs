@@ -5,6 +5,8 @@
 //! so are their derivatives. Blanchard, Higham & Higham, "Accurately computing the log-sum-exp and
 //! softmax functions" (2021).
 
+mod loops;
+
 use crate::ops::scalar::ScalarOp as S;
 
 use super::{Graph, NodeId, Op, Reduction};
@@ -48,6 +50,10 @@ pub(super) enum Plain {
     ByMany { above: Term, below: Vec<Term> },
     /// `exp(x)` by the sum of all of them.
     ByReduced(NodeId),
+    /// The logarithm of a sum over a loop.
+    LogOfLoop(NodeId),
+    /// The first by the second, a sum over a loop.
+    ByLoop(NodeId, NodeId),
     /// `log(1 + x)`.
     LogOfOnePlus(NodeId),
     /// `sign * (exp(x) - 1)`.
@@ -91,6 +97,9 @@ impl Graph {
         if let Some(x) = self.sum_of_exponentials(x) {
             return Some(Plain::LogOfReduced(x));
         }
+        if self.is_sum_over_loop(x) {
+            return Some(Plain::LogOfLoop(x));
+        }
         let terms = self.terms(x)?;
         let with_exponents = terms.iter().filter(|t| !t.exponents.is_empty()).count();
         match &terms[..] {
@@ -114,6 +123,11 @@ impl Graph {
     fn plain_quotient(&self, a: NodeId, b: NodeId) -> Option<Plain> {
         if self.op(a) == Op::Scalar(S::Exp) && self.sum_of_exponentials(b) == Some(self.arg(a, 0)) {
             return Some(Plain::ByReduced(self.arg(a, 0)));
+        }
+        if self.is_sum_over_loop(b) {
+            let has_exponent = self.is_stack_of_exponentials(a)
+                || self.product(a).is_some_and(|above| !above.exponents.is_empty());
+            return has_exponent.then_some(Plain::ByLoop(a, b));
         }
         let below = self.terms(b)?;
         let is_plain = |t: &Term| t.number > 0.0 && t.is_pure();
@@ -319,6 +333,8 @@ impl Graph {
                 let above = self.shifted_term(&above, largest);
                 self.binary(S::Div, above, sum)
             }
+            Plain::LogOfLoop(sum) => self.log_of_loop(sum),
+            Plain::ByLoop(above, sum) => self.by_loop(above, sum),
             Plain::LogOfOnePlus(x) => self.unary(S::Log1p, x),
             Plain::ExpMinusOne(x, negated) => {
                 let value = self.unary(S::Expm1, x);

@@ -9,7 +9,7 @@ use crate::ops::scalar::ScalarOp;
 use crate::sparsity::{IndexMap, Pattern};
 
 /// Whether a value is the transpose of one that is no number.
-fn is_transpose(graph: &Graph, id: NodeId) -> bool {
+pub(crate) fn is_transpose(graph: &Graph, id: NodeId) -> bool {
     if graph.op(id) != Op::Gather {
         return false;
     }

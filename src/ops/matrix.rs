@@ -12,6 +12,7 @@ mod sums;
 
 pub use super::index::transpose;
 pub use assembly::{Block, assemble, hcat, vcat};
+pub(crate) use products::kron_factors;
 pub use products::{cross, dot, kron, outer, power, product, quad_form, skew, trace};
 pub use rearrange::{
     Selection, column, diag, element, elements, repmat, reshape, submatrix, tril, triu,

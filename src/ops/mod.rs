@@ -25,6 +25,7 @@ use accumulation::Accumulation;
 use context::{Cotangents, MissingDerivative, Tangents};
 
 pub(crate) use dependencies::Dependencies;
+pub(crate) use index::is_transpose;
 pub use index::{transpose, without_transposes};
 
 /// The rules of one kind of node. No method has a default: a new operation states everything.

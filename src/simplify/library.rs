@@ -13,7 +13,8 @@ use crate::ops::scalar::ScalarOp;
 use crate::simplify::language::Head;
 use crate::syntax::{FileId, SourceMap};
 
-static FILES: [(&str, &str); 10] = [
+/// The files; those from the one on matrices on have no rules on scalars.
+static FILES: [(&str, &str); 11] = [
     ("arithmetic.rules", include_str!("../../rules/arithmetic.rules")),
     ("powers.rules", include_str!("../../rules/powers.rules")),
     ("explog.rules", include_str!("../../rules/explog.rules")),
@@ -23,8 +24,10 @@ static FILES: [(&str, &str); 10] = [
     ("select.rules", include_str!("../../rules/select.rules")),
     ("logic.rules", include_str!("../../rules/logic.rules")),
     ("approx.rules", include_str!("../../rules/approx.rules")),
+    ("linalg.rules", include_str!("../../rules/linalg.rules")),
     ("unsound.rules", include_str!("../../rules/unsound.rules")),
 ];
+const N_SCALAR: usize = 9;
 
 /// The rules that come with the program.
 pub fn built_in() -> &'static RuleSet {
@@ -100,8 +103,8 @@ impl Entry {
 fn entries() -> &'static [Entry] {
     static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
     ENTRIES.get_or_init(|| {
-        let lines =
-            FILES.iter().enumerate().flat_map(|(k, (_, text))| text.lines().map(move |l| (k, l)));
+        let lines = FILES[..N_SCALAR].iter().enumerate();
+        let lines = lines.flat_map(|(k, (_, text))| text.lines().map(move |l| (k, l)));
         lines
             .filter_map(|(file, line)| {
                 let line = line.split('#').next().unwrap_or("").trim();

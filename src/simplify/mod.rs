@@ -10,6 +10,7 @@ pub(crate) mod facts;
 mod language;
 mod library;
 mod matching;
+pub(crate) mod matrix;
 mod optimize;
 mod pattern;
 mod polynomial;

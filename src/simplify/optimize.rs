@@ -6,11 +6,12 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::contract::contract;
+use super::matrix;
 use super::reciprocal::share_reciprocals;
 use super::rules::Math;
 use super::run::simplify_until;
 use super::{SimplifyOptions, Stage};
-use crate::graph::{Func, Graph, NodeId, copy_nested, expand, visit};
+use crate::graph::{Func, Graph, NodeId, Op, copy_nested, expand, visit};
 
 /// The function with small matrices expanded and everything simplified, called functions and
 /// loop bodies included, each once. Inputs and the patterns of outputs stay. No power with a
@@ -102,7 +103,21 @@ fn simplified(
 ) -> Arc<Func> {
     let Some((graph, outputs)) = func.graph() else { return func.clone() };
     let mut nested = |f: &Arc<Func>| made.get(f).unwrap_or(f).clone();
-    let (mut graph, mut roots) = copied(graph, outputs, options.math, &mut nested);
+    let improved = match (options.level, last) {
+        (0, _) | (_, Stage::Powers) => None,
+        _ => matrix::improve(graph, outputs, options),
+    };
+    let (source, outputs) = match &improved {
+        Some((graph, roots)) => (graph, &roots[..]),
+        None => (graph, outputs),
+    };
+    let (mut graph, mut roots) = copied(source, outputs, options.math, &mut nested);
+    // What comes in the place of sums over loops is vectors, which may be small.
+    let is_loop = |&a: &NodeId| source.op(a) == Op::Result;
+    let replaces = |id| source.args(id).iter().any(is_loop) && source.is_foldable_real(id);
+    if options.math != Math::Strict && source.ids().any(replaces) {
+        (graph, roots) = copied(&graph, &roots, options.math, &mut Arc::clone);
+    }
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
     for round in 1.. {
         (graph, roots) = simplify_until(&graph, &roots, &ranges, options, last);

@@ -2,15 +2,18 @@
 //!
 //! Takes the text of a file, gives its rules and all its mistakes.
 
+use super::matrix::rule::{self, MatrixRule, RefutedMatrixRule, is_matrix};
 use super::rules::{Class, Condition, Place, Property, Refuted, Rule, RuleSet, variables};
 use crate::ops::scalar::ScalarOp;
-use crate::syntax::formula::{Formula, FormulaOp, constant, parse_pattern};
+use crate::syntax::formula::{Formula, FormulaOp, constant, parse_matrix_pattern, parse_pattern};
 use crate::syntax::{Code, Diagnostic, FileId, Span, did_you_mean};
 
 /// Steps of the longest side, in postfix order.
 const MAX_STEPS: usize = 64;
 /// Most variables of one rule.
 const MAX_VARIABLES: usize = 8;
+/// Most matrices of one rule.
+const MAX_MATRICES: usize = 4;
 
 /// Adds the rules in `text` to `rules` and gives what is wrong with the others, line by line.
 ///
@@ -29,13 +32,17 @@ pub fn read_rules(file: FileId, text: &str, rules: &mut RuleSet) -> Vec<Diagnost
         let line = line.split('#').next().unwrap_or("").trim();
         let read = match line.strip_prefix('!') {
             _ if line.is_empty() => Ok(()),
+            Some(line) if is_on_matrices(line) => {
+                reader.refuted_matrix(line).map(|rule| rules.refuted_matrix.push(rule))
+            }
             Some(line) => reader.refuted(line).map(|rule| rules.refuted.push(rule)),
+            None if is_on_matrices(line) => reader.matrix_rule(line).and_then(|rule| {
+                rules.admits(&rule.name, rule.place)?;
+                rules.matrix.push(rule);
+                Ok(())
+            }),
             None => reader.rule(line).and_then(|rule| {
-                if let Some(first) = rules.rules.iter().find(|r| r.name == rule.name) {
-                    let message = format!("there are two rules `{}`", rule.name);
-                    let mistake = Diagnostic::new(Code::MalformedRule, rule.place.name, message);
-                    return Err(Box::new(mistake.secondary(first.place.name, "the first one")));
-                }
+                rules.admits(&rule.name, rule.place)?;
                 rules.rules.push(rule);
                 Ok(())
             }),
@@ -43,6 +50,26 @@ pub fn read_rules(file: FileId, text: &str, rules: &mut RuleSet) -> Vec<Diagnost
         mistakes.extend(read.err().map(|mistake| *mistake));
     }
     mistakes
+}
+
+impl RuleSet {
+    /// Refuses a second rule of a name.
+    fn admits(&self, name: &str, place: Place) -> Read<()> {
+        let named = self.rules.iter().map(|rule| (&rule.name, rule.place));
+        let mut all = named.chain(self.matrix.iter().map(|rule| (&rule.name, rule.place)));
+        let Some((_, first)) = all.find(|(known, _)| *known == name) else { return Ok(()) };
+        let message = format!("there are two rules `{name}`");
+        let mistake = Diagnostic::new(Code::MalformedRule, place.name, message);
+        Err(Box::new(mistake.secondary(first.name, "the first one")))
+    }
+}
+
+/// Whether a line has a name that stands for a matrix.
+fn is_on_matrices(line: &str) -> bool {
+    // The name of a rule may begin with a capital letter.
+    let sides = line.trim_start().split_once(char::is_whitespace).map_or("", |(_, sides)| sides);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    sides.split(|c| !is_word(c)).any(is_matrix)
 }
 
 /// The rule in a line, which is a part of `text`.
@@ -69,10 +96,15 @@ impl Reader<'_> {
         Box::new(Diagnostic::new(Code::MalformedRule, self.span(part), message))
     }
 
-    fn rule(&self, line: &str) -> Read<Rule> {
+    /// The name and class that a rule begins with, and the rest of the line.
+    fn head<'l>(&self, line: &'l str) -> Read<(&'l str, Class, &'l str)> {
         let (name, rest) = word(line);
         let (class_text, rest) = word(rest);
-        let class = self.class(class_text, line)?;
+        Ok((name, self.class(class_text, line)?, rest))
+    }
+
+    fn rule(&self, line: &str) -> Read<Rule> {
+        let (name, class, rest) = self.head(line)?;
         let (sides, conditions) = match rest.split_once(" when ") {
             Some((sides, conditions)) => (sides, self.conditions(conditions)?),
             None => (rest, Vec::new()),
@@ -128,6 +160,97 @@ impl Reader<'_> {
         Ok(Refuted { name: name.to_owned(), lhs, rhs, at: point, place })
     }
 
+    fn matrix_rule(&self, line: &str) -> Read<MatrixRule> {
+        let (name, class, rest) = self.head(line)?;
+        let (sides, conditions) = rest.split_once(" when ").unwrap_or((rest, ""));
+        let ([lhs, rhs], place) = self.side_texts(sides, name)?;
+        let mut variables = Vec::new();
+        let lhs_steps = self.matrix_side(lhs, &mut variables)?;
+        let n_bound = variables.len();
+        let rhs = self.matrix_side(rhs, &mut variables)?;
+        if let Some(free) = variables.get(n_bound) {
+            let message = format!("`{free}` does not occur on the left side");
+            let mistake = Diagnostic::new(Code::MalformedRule, place.rhs, message);
+            return Err(Box::new(
+                mistake.secondary(place.lhs, "the left side binds all variables"),
+            ));
+        }
+        if !matches!(lhs_steps.last(), Some(rule::Step::Apply(..))) {
+            return Err(self.mistake(lhs, "the left side has no operation"));
+        }
+        if variables.iter().filter(|v| is_matrix(v)).count() > MAX_MATRICES {
+            let message = format!("a rule has at most {MAX_MATRICES} matrices");
+            return Err(self.mistake(lhs, message));
+        }
+        let parts = conditions.split(" and ").map(str::trim).filter(|part| !part.is_empty());
+        let conditions =
+            parts.map(|part| self.matrix_condition(part, &variables)).collect::<Read<_>>()?;
+        let name = name.to_owned();
+        Ok(MatrixRule { name, class, variables, lhs: lhs_steps, rhs, conditions, place })
+    }
+
+    fn refuted_matrix(&self, line: &str) -> Read<RefutedMatrixRule> {
+        let (name, rest) = word(line);
+        let Some((sides, at)) = rest.split_once(" at ") else {
+            return Err(self.mistake(line, "a refuted rule on matrices needs `at A = 2x2`"));
+        };
+        let ([lhs, rhs], place) = self.side_texts(sides, name)?;
+        let mut variables = Vec::new();
+        let lhs = self.matrix_side(lhs, &mut variables)?;
+        let rhs = self.matrix_side(rhs, &mut variables)?;
+        let mut sizes = vec![None; variables.len()];
+        for part in at.split(',').map(str::trim) {
+            let read = part.split_once('=').and_then(|(name, size)| {
+                let (n_rows, n_cols) = size.trim().split_once('x')?;
+                let number = |text: &str| text.parse().ok().filter(|n| (1..=9).contains(n));
+                Some((name.trim(), (number(n_rows)?, number(n_cols)?)))
+            });
+            let Some((variable, size)) = read else {
+                return Err(self.mistake(part, "write `A = 2x3`, each from 1 to 9"));
+            };
+            if let Some(k) = variables.iter().position(|v| v == variable) {
+                sizes[k] = Some(size);
+            }
+        }
+        let size = |(k, size): (usize, Option<(usize, usize)>)| match size {
+            None if !is_matrix(&variables[k]) => Ok((1, 1)),
+            None => Err(self.mistake(at.trim(), format!("`{}` has no size", variables[k]))),
+            Some(size) => Ok(size),
+        };
+        let sizes = sizes.into_iter().enumerate().map(size).collect::<Read<_>>()?;
+        Ok(RefutedMatrixRule { name: name.to_owned(), variables, lhs, rhs, sizes, place })
+    }
+
+    fn matrix_side(&self, text: &str, variables: &mut Vec<String>) -> Read<Vec<rule::Step>> {
+        let formula = parse_matrix_pattern(text).map_err(|message| self.mistake(text, message))?;
+        if formula.ops.len() > MAX_STEPS {
+            let message = format!("a side of a rule has at most {MAX_STEPS} steps");
+            return Err(self.mistake(text, message));
+        }
+        rule::steps(&formula, variables).map_err(|message| self.mistake(text, message))
+    }
+
+    fn matrix_condition(&self, text: &str, variables: &[String]) -> Read<rule::Condition> {
+        let formula = parse_pattern(text).ok();
+        let read = formula.as_ref().and_then(|formula| {
+            let (last, of) = formula.ops.split_last()?;
+            let FormulaOp::Apply { name, .. } = last else { return None };
+            let &(_, property, arity) =
+                rule::Property::ALL.iter().find(|(known, ..)| known == name)?;
+            let of = of.iter().map(|op| match op {
+                FormulaOp::Var(name) => variables.iter().position(|v| v == name),
+                _ => None,
+            });
+            let of = of.collect::<Option<Vec<usize>>>().filter(|of| of.len() == arity)?;
+            Some(rule::Condition { property, of })
+        });
+        read.ok_or_else(|| {
+            let help = "conditions on matrices of the left side are symmetric(A), square(A), \
+                        column(A), fits(A, B), same_shape(A, B)";
+            Box::new(self.mistake(text, format!("`{text}` is not a condition")).help(help))
+        })
+    }
+
     fn class(&self, text: &str, line: &str) -> Read<Class> {
         let tolerance = text.strip_prefix("approx(").and_then(|t| t.strip_suffix(')'));
         match (text, tolerance) {
@@ -152,12 +275,17 @@ impl Reader<'_> {
     }
 
     fn sides(&self, text: &str, name: &str) -> Read<([Formula; 2], Place)> {
+        let ([lhs, rhs], place) = self.side_texts(text, name)?;
+        Ok(([self.formula(lhs)?, self.formula(rhs)?], place))
+    }
+
+    fn side_texts<'t>(&self, text: &'t str, name: &str) -> Read<([&'t str; 2], Place)> {
         let Some((lhs, rhs)) = text.split_once("=>") else {
             return Err(self.mistake(text.trim(), "`=>` is missing"));
         };
         let (lhs, rhs) = (lhs.trim(), rhs.trim());
         let place = Place { name: self.span(name), lhs: self.span(lhs), rhs: self.span(rhs) };
-        Ok(([self.formula(lhs)?, self.formula(rhs)?], place))
+        Ok(([lhs, rhs], place))
     }
 
     /// A formula all of whose operations are in the table, with as many arguments as they take.

@@ -13,6 +13,9 @@ use super::saturate::{Bounds, saturate};
 use crate::graph::{Func, Graph, NodeId, Op, visit};
 use crate::ops::scalar::Counter;
 
+/// More outputs than these are put in order together.
+const MAX_ALONE: usize = 16;
+
 /// The function with its formulas in order, for readers. Matrices, loops and called functions stay
 /// as they are.
 pub fn readable(func: &Arc<Func>) -> Arc<Func> {
@@ -32,8 +35,23 @@ pub fn readable(func: &Arc<Func>) -> Arc<Func> {
     }
     let parities = parities(&of_negatives(heads));
     let flattening = Flattening { shared_sum: 4, distribute: false };
-    let system = super::collect::collect(&to, &roots, flattening, &parities);
-    let (mut to, roots) = emit_readable(&system, &to);
+    let in_order = |roots: &[NodeId]| {
+        let system = super::collect::collect(&to, roots, flattening, &parities);
+        emit_readable(&system, &to)
+    };
+    // One output after the other: a sum that is a factor elsewhere is still part of a sum here.
+    let (mut to, roots) = if roots.len() > MAX_ALONE {
+        in_order(&roots)
+    } else {
+        let mut whole = Graph::new();
+        let inputs = whole.inputs(&func.inputs);
+        let alone = |root: &NodeId| {
+            let (graph, root) = in_order(std::slice::from_ref(root));
+            visit::transplant(&graph, &root, &mut whole, &inputs)[0]
+        };
+        let roots = roots.iter().map(alone).collect();
+        (whole, roots)
+    };
     let named = (func.outputs.iter().zip(roots))
         .map(|(port, root)| (port.name.clone(), to.project(root, &port.pattern)))
         .collect();

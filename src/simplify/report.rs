@@ -1,7 +1,8 @@
 //! Diagnostics of rules that break their promise.
 
 use super::check::{Counterexample, Failing, check, check_refuted, remedy};
-use super::rules::{Class, Refuted, Rule, RuleSet};
+use super::matrix;
+use super::rules::{Class, MatrixRule, Refuted, Rule, RuleSet};
 use crate::syntax::{Code, Diagnostic};
 
 /// A diagnostic for each rule that does not hold, and for each refuted one that does.
@@ -11,7 +12,43 @@ pub fn wrong_rules(rules: &RuleSet) -> Vec<Diagnostic> {
         (true, _) => None,
         (false, sides) => Some(not_refuted(rule, sides)),
     });
-    wrong.chain(right).collect()
+    let wrong_matrix = rules
+        .matrix
+        .iter()
+        .filter_map(|rule| matrix::check::check(rule).err().map(|e| wrong_matrix(rule, e)));
+    let right_matrix = rules.refuted_matrix.iter().filter(|rule| !matrix::check::fails(rule));
+    let right_matrix = right_matrix.map(|rule| {
+        let message = format!("the refuted rule `{}` holds at its sizes", rule.name);
+        Diagnostic::new(Code::WrongRule, rule.place.rhs, message)
+            .help("give sizes at which the left side is defined and the right side differs from it")
+    });
+    wrong.chain(right).chain(wrong_matrix).chain(right_matrix).collect()
+}
+
+fn wrong_matrix(rule: &MatrixRule, failing: matrix::check::Failing) -> Diagnostic {
+    use matrix::check::Failing as F;
+    let diagnostic = |at, what: String| {
+        Diagnostic::new(Code::WrongRule, at, format!("the rule `{}` {what}", rule.name))
+    };
+    match failing {
+        F::Untested => diagnostic(
+            rule.place.name,
+            "cannot be tested: its left side is not defined at any small sizes that satisfy its \
+             conditions"
+                .to_owned(),
+        ),
+        F::Shape { sizes } => {
+            diagnostic(rule.place.rhs, format!("has no right side of equal shape for {sizes}"))
+                .secondary(rule.place.lhs, "this is defined")
+                .help("conditions on matrices are symmetric, square, column, fits, same_shape")
+        }
+        F::Entry { sizes, row, col, left, right } => {
+            diagnostic(rule.place.rhs, format!("is wrong for {sizes}"))
+                .label(format!("entry ({row}, {col}) is {right:?}"))
+                .secondary(rule.place.lhs, format!("entry ({row}, {col}) is {left:?}"))
+                .help(promise(rule.class))
+        }
+    }
 }
 
 fn wrong(rule: &Rule, failing: Failing) -> Diagnostic {

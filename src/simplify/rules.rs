@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use super::library::{built_in, built_in_sources};
+pub use super::matrix::rule::{MatrixRule, RefutedMatrixRule};
 pub use super::read::read_rules;
 use super::report;
 use crate::syntax::formula::{Formula, FormulaOp};
@@ -183,6 +184,22 @@ pub struct Place {
 pub struct RuleSet {
     pub rules: Vec<Rule>,
     pub refuted: Vec<Refuted>,
+    /// Rules on matrices.
+    pub matrix: Vec<MatrixRule>,
+    pub refuted_matrix: Vec<RefutedMatrixRule>,
+}
+
+impl RuleSet {
+    /// Place and class of all rules, those on matrices last.
+    pub fn places(&self) -> impl Iterator<Item = (Place, Class)> + '_ {
+        let matrix = self.matrix.iter().map(|rule| (rule.place, rule.class));
+        self.rules.iter().map(|rule| (rule.place, rule.class)).chain(matrix)
+    }
+
+    /// The number of wrong rules that are kept as such.
+    pub fn n_refuted(&self) -> usize {
+        self.refuted.len() + self.refuted_matrix.len()
+    }
 }
 
 /// Rules of a user, each of which has been checked. Equal only to its clones.
@@ -273,6 +290,7 @@ mod tests {
     #[test]
     fn built_in_rules_are_well_formed_and_many() {
         assert!(built_in().rules.len() >= 150);
+        assert!(built_in().matrix.len() >= 50);
         assert!(built_in().refuted.len() >= 30);
     }
 }

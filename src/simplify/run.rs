@@ -35,6 +35,8 @@ impl Default for SimplifyOptions {
 pub enum Stage {
     /// Small powers become products.
     Powers,
+    /// Products of matrices in order, rules on matrices from level 2 on.
+    Matrices,
     /// Rewrite rules, from level 2 on.
     Rules,
     /// Sums and products by common factors and parts, from level 1 on.
@@ -42,11 +44,12 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 3] = [Stage::Powers, Stage::Rules, Stage::Sums];
+    pub const ALL: [Stage; 4] = [Stage::Powers, Stage::Matrices, Stage::Rules, Stage::Sums];
 
     pub fn name(self) -> &'static str {
         match self {
             Stage::Powers => "powers",
+            Stage::Matrices => "matrices",
             Stage::Rules => "rules",
             Stage::Sums => "sums",
         }
@@ -94,7 +97,7 @@ pub fn simplify_until(
     last: Stage,
 ) -> (Graph, Vec<NodeId>) {
     let mut best = lower_powers(graph, outputs);
-    if options.level == 0 || last == Stage::Powers {
+    if options.level == 0 || matches!(last, Stage::Powers | Stage::Matrices) {
         return best;
     }
     // Until nothing is gained any more, so that what comes out stays as it is; what is large gets
@@ -147,8 +150,8 @@ fn pass(
     };
     let with_rules = || {
         let bounds = Bounds {
-            n_iterations: if effort == 2 { 4 } else { 8 },
-            growth: if effort == 2 { 4 } else { 8 },
+            n_iterations: if effort == 2 { 3 } else { 8 },
+            growth: if effort == 2 { 3 } else { 8 },
             reassociate: options.math != Math::Strict,
         };
         let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);

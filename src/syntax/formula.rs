@@ -1,8 +1,8 @@
 //! Scalar formulas within the source of nablac itself: partial derivatives in the table of
 //! operations (`"-y * b / (a*a + b*b)"`) and sides of rewrite rules (`"log(x) + log(z)"`).
 //!
-//! A formula is an expression of the language without matrices, read by the same grammar, and
-//! given as a flat list in postfix order.
+//! A formula is an expression of the language, read by the same grammar and given as a flat list in
+//! postfix order. Only sides of matrix rules have matrices.
 
 use super::ast::{Ast, Comparison, Expr, ExprId, FileId, ProductOperator};
 use super::parser::parse_expression;
@@ -26,7 +26,7 @@ pub enum FormulaOp {
     /// A free variable.
     Var(String),
     /// Takes the last `n_args` values. Operators have the names add, sub, mul, div, pow, neg, lt,
-    /// le, gt, ge, eq, ne, and, or, not; `if c then a else b` is select.
+    /// le, gt, ge, eq, ne, and, or, not, transpose, times; `if c then a else b` is select.
     Apply { name: String, n_args: u8 },
 }
 
@@ -39,7 +39,7 @@ pub enum FormulaOp {
 /// assert_eq!(formula.ops[1], FormulaOp::Arg(0));
 /// ```
 pub fn parse_formula(text: &str) -> Result<Formula, String> {
-    read(text, |name| match name {
+    read(text, false, |name| match name {
         "a" => Ok(FormulaOp::Arg(0)),
         "b" => Ok(FormulaOp::Arg(1)),
         "c" => Ok(FormulaOp::Arg(2)),
@@ -58,11 +58,22 @@ pub fn parse_formula(text: &str) -> Result<Formula, String> {
 /// assert_eq!(constant("pi"), Some(std::f64::consts::PI));
 /// ```
 pub fn parse_pattern(text: &str) -> Result<Formula, String> {
-    read(text, |name| Ok(FormulaOp::Var(name.to_string())))
+    read(text, false, |name| Ok(FormulaOp::Var(name.to_string())))
+}
+
+/// [`parse_pattern`] of a formula with matrices: `'` is transpose, `.*` is times.
+///
+/// ```
+/// use nablac::syntax::formula::{parse_matrix_pattern, parse_pattern};
+/// assert!(parse_matrix_pattern("(A * B)'").is_ok() && parse_pattern("(A * B)'").is_err());
+/// ```
+pub fn parse_matrix_pattern(text: &str) -> Result<Formula, String> {
+    read(text, true, |name| Ok(FormulaOp::Var(name.to_string())))
 }
 
 fn read(
     text: &str,
+    has_matrices: bool,
     name_to_op: impl Fn(&str) -> Result<FormulaOp, String>,
 ) -> Result<Formula, String> {
     let (ast, root, diagnostics) = parse_expression(text, FileId(0));
@@ -81,7 +92,7 @@ fn read(
         match task {
             Task::Emit(op) => ops.push(op),
             Task::Visit(id) => {
-                let steps = steps(&ast, id, &name_to_op)
+                let steps = steps(&ast, id, has_matrices, &name_to_op)
                     .map_err(|message| format!("in `{text}`: {message}"))?;
                 tasks.extend(steps.into_iter().rev());
             }
@@ -103,6 +114,7 @@ fn apply(name: &str, n_args: u8) -> Task {
 fn steps(
     ast: &Ast,
     id: ExprId,
+    has_matrices: bool,
     name_to_op: &impl Fn(&str) -> Result<FormulaOp, String>,
 ) -> Result<Vec<Task>, String> {
     use Task::{Emit, Visit};
@@ -126,6 +138,7 @@ fn steps(
                 steps.push(Visit(factor.value));
                 steps.push(apply(
                     match factor.product {
+                        ProductOperator::ElementwiseTimes if has_matrices => "times",
                         ProductOperator::Times | ProductOperator::ElementwiseTimes => "mul",
                         ProductOperator::Over | ProductOperator::ElementwiseOver => "div",
                         ProductOperator::Solve => return Err("`\\` is not scalar".to_string()),
@@ -135,6 +148,7 @@ fn steps(
             }
             steps
         }
+        Expr::Transpose(operand) if has_matrices => vec![Visit(*operand), apply("transpose", 1)],
         Expr::Negate(operand) => vec![Visit(*operand), apply("neg", 1)],
         Expr::Not(operand) => vec![Visit(*operand), apply("not", 1)],
         Expr::Power { base, exponent, .. } => {

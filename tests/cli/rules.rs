@@ -139,7 +139,7 @@ fn rules_of_the_user_are_applied() {
     assert!(code == 0 && kernel.matches("sin").count() == 1, "{kernel}");
     let (code, cost, _) = nablac(&["show", "cost", &program, "--rules", &rules], "");
     let stages: Vec<&str> = cost.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!((code, stages), (0, vec!["construction", "powers", "rules", "sums"]));
+    assert_eq!((code, stages), (0, vec!["construction", "powers", "matrices", "rules", "sums"]));
 }
 
 #[test]

@@ -78,6 +78,23 @@ pub fn kron(graph: &mut Graph, a: NodeId, b: NodeId) -> NodeId {
     if nnz == 0 {
         return graph.zero(shape.0, shape.1);
     }
+    let (pattern, from_a, from_b) = kron_maps(&p, &q);
+    // Where all nonzeros of a factor are one number it scales the other; ones vanish.
+    let spread = |graph: &mut Graph, x: NodeId, from: Vec<u32>| {
+        graph.gather(x, IndexMap::from_table(from), pattern.clone())
+    };
+    let (a, b) = match (graph.as_uniform(a), graph.as_uniform(b)) {
+        (Some(v), _) => (graph.constant(v), spread(graph, b, from_b)),
+        (None, Some(v)) => (spread(graph, a, from_a), graph.constant(v)),
+        (None, None) => (spread(graph, a, from_a), spread(graph, b, from_b)),
+    };
+    graph.mul(a, b)
+}
+
+/// The pattern of a Kronecker product, and which nonzeros of both factors its nonzeros are made of.
+fn kron_maps(p: &Pattern, q: &Pattern) -> (Pattern, Vec<u32>, Vec<u32>) {
+    let shape = (p.n_rows() * q.n_rows(), p.n_cols() * q.n_cols());
+    let nnz = p.nnz() * q.nnz();
     let mut positions = Vec::with_capacity(nnz);
     let (mut from_a, mut from_b) = (Vec::with_capacity(nnz), Vec::with_capacity(nnz));
     for j in 0..p.n_cols() {
@@ -93,17 +110,31 @@ pub fn kron(graph: &mut Graph, a: NodeId, b: NodeId) -> NodeId {
             }
         }
     }
-    let pattern = Pattern::from_linear(shape.0, shape.1, positions);
-    // Where all nonzeros of a factor are one number it scales the other; ones vanish.
-    let spread = |graph: &mut Graph, x: NodeId, from: Vec<u32>| {
-        graph.gather(x, IndexMap::from_table(from), pattern.clone())
+    (Pattern::from_linear(shape.0, shape.1, positions), from_a, from_b)
+}
+
+/// The factors of a value that is made as a Kronecker product is.
+pub(crate) fn kron_factors(graph: &Graph, id: NodeId) -> Option<[NodeId; 2]> {
+    let &[x, y] = graph.args(id) else { return None };
+    if graph.op(x) != Op::Gather || graph.op(y) != Op::Gather {
+        return None;
+    }
+    let is_kron = |x: NodeId, y: NodeId| {
+        let (a, b) = (graph.arg(x, 0), graph.arg(y, 0));
+        let (p, q, whole) = (graph.pattern(a), graph.pattern(b), graph.pattern(id));
+        let shape = (p.n_rows() * q.n_rows(), p.n_cols() * q.n_cols());
+        if shape != whole.shape() || p.nnz() * q.nnz() != whole.nnz() {
+            return false;
+        }
+        let (pattern, from_a, from_b) = kron_maps(p, q);
+        pattern == *whole
+            && graph.map(x) == Some(&IndexMap::from_table(from_a))
+            && graph.map(y) == Some(&IndexMap::from_table(from_b))
     };
-    let (a, b) = match (graph.as_uniform(a), graph.as_uniform(b)) {
-        (Some(v), _) => (graph.constant(v), spread(graph, b, from_b)),
-        (None, Some(v)) => (spread(graph, a, from_a), graph.constant(v)),
-        (None, None) => (spread(graph, a, from_a), spread(graph, b, from_b)),
-    };
-    graph.mul(a, b)
+    [[x, y], [y, x]]
+        .into_iter()
+        .find(|&[x, y]| is_kron(x, y))
+        .map(|[x, y]| [graph.arg(x, 0), graph.arg(y, 0)])
 }
 
 /// Cross product of two vectors of three entries, of the same orientation.
