@@ -11,7 +11,7 @@ use nablac::backend::abi::{Engine, Memory};
 use nablac::backend::interp::Interp;
 use nablac::graph::visit::reachable;
 use nablac::graph::{Func, Graph, NodeId, Op, Port};
-use nablac::kernel::{Form, build_with};
+use nablac::kernel::build;
 use nablac::ops::scalar::ScalarOp;
 use nablac::simplify::rules::{Class, Condition, Math, Property, Rule, UserRules, built_in};
 use nablac::simplify::sums::cost;
@@ -238,8 +238,7 @@ proptest! {
         let inputs = (0..N_INPUTS).map(port).collect();
         let func = Func::freeze("f", &graph, inputs, vec![("y".into(), root)]);
         let fast = SimplifyOptions { math: Math::Fast, ..SimplifyOptions::default() };
-        let form = Form { contracts: true, ..Form::default() };
-        let engine = Interp::new(&Arc::new(build_with(&optimize(&func, &fast), form)));
+        let engine = Interp::new(&Arc::new(build(&optimize(&func, &fast))));
         let mut precise = Precise::new().unwrap();
         for x in points(&ranges, 6) {
             let plain = values(&graph, &x, |_| 0.0);

@@ -10,7 +10,7 @@ use super::values::{read_points, resolve, scattered, unknown};
 use super::{Failure, cancel, print};
 use crate::accuracy::{AccuracyError, Precise, Twin, digits_lost, run, to_f64};
 use crate::function::{Function, Output};
-use crate::kernel::{self, Form, ir::Kernel};
+use crate::kernel::{self, ir::Kernel};
 use crate::simplify::SimplifyOptions;
 use crate::syntax::Code;
 
@@ -45,8 +45,7 @@ pub fn report(
     opened.check_externals()?;
     let points = inputs(function, points)?;
     let written = Arc::new(kernel::build(function.func()));
-    let form = Form { in_place: false, contracts: options.math.contracts() };
-    let simple = Arc::new(kernel::build_with(&function.optimized(options), form));
+    let simple = Arc::new(kernel::build(&function.optimized(options)));
     opened.check_memory(&written)?;
     let mut worst: Vec<Worst> =
         function.outputs().iter().map(|_| Worst { written: 0.0, simple: 0.0, at: None }).collect();

@@ -8,7 +8,7 @@ use super::open::{ModelArgs, Opened};
 use super::{Failure, SimplifyArgs, files, put};
 use crate::backend::c::{CFunction, COptions, CPort, emit};
 use crate::function::{Function, FunctionError};
-use crate::kernel::{self, Form};
+use crate::kernel;
 use crate::print::{dot, latex, nab};
 use crate::simplify::SimplifyOptions;
 use crate::syntax::Code;
@@ -84,7 +84,6 @@ fn emit_c(args: &Args, opened: &Opened, out: &mut impl Write) -> Result<(), Fail
 
 fn c_function(function: &Function, options: &SimplifyOptions) -> CFunction {
     let optimized = function.optimized(options);
-    let form = Form { in_place: false, contracts: options.math.contracts() };
     let unit = |units: &[Arc<str>]| (!units.is_empty()).then(|| units.join(", "));
     let inputs = function.inputs().iter().map(|input| CPort {
         name: input.name.to_string(),
@@ -103,7 +102,7 @@ fn c_function(function: &Function, options: &SimplifyOptions) -> CFunction {
         name: function.name().to_owned(),
         inputs: inputs.collect(),
         outputs: outputs.collect(),
-        kernel: Arc::new(kernel::build_with(&optimized, form)),
+        kernel: Arc::new(kernel::build(&optimized)),
     }
 }
 

@@ -14,8 +14,9 @@ use super::{Failure, SimplifyArgs, accuracy, bench, files, print, put};
 use crate::backend::jit::{JitOptions, asm, clif};
 use crate::function::{Function, FunctionError};
 use crate::graph::{Func, visit};
+use crate::kernel;
 use crate::kernel::count::{OpCounts, count};
-use crate::kernel::{self, Form};
+use crate::kernel::ir::Kernel;
 use crate::print::{label, latex, nab};
 use crate::saved;
 use crate::simplify::{self, SimplifyOptions, optimize_until};
@@ -90,10 +91,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
     let function = opened.function.clone();
     let options = args.simplify.options()?;
-    let kernel = |in_place: bool| {
-        let form = Form { in_place, contracts: options.math.contracts() };
-        Arc::new(kernel::build_with(&function.optimized(&options), form))
-    };
+    let kernel = |build: fn(&Arc<Func>) -> Kernel| Arc::new(build(&function.optimized(&options)));
     let engine = |e| Failure::from(FunctionError::Engine(e));
     let jit = JitOptions::default();
     let text = match args.stage {
@@ -101,9 +99,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         Stage::Graph => graph(function.func()),
         Stage::Formula => formula(&function)?,
         Stage::Latex => latex(&function.readable()),
-        Stage::Kernel => kernel::print::text(&kernel(false)),
-        Stage::Clif => clif(&kernel(true), &jit).map_err(engine)?,
-        Stage::Asm => asm(&kernel(true), &jit).map_err(engine)?,
+        Stage::Kernel => kernel::print::text(&kernel(kernel::build)),
+        Stage::Clif => clif(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
+        Stage::Asm => asm(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
         Stage::Spy => spy(args, &opened)?,
         Stage::Cost => cost(&function, &options),
         Stage::Accuracy => accuracy::report(&opened, &options, args.points.as_deref())?,

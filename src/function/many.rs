@@ -11,7 +11,6 @@ use super::{Compiled, EngineKind, Options};
 use crate::backend::abi::{Engine, EvalError, Memory, Port as Side};
 use crate::backend::jit::Jit;
 use crate::graph::{ArgMode, Func, Graph, LoopSpec, NodeId, Port, ResultMode, Window};
-use crate::kernel::Form;
 use crate::sparsity::Pattern;
 
 /// Points that machine code takes at once: enough to make up for a call, few enough to stay in
@@ -330,8 +329,7 @@ fn compile(func: &Func, each: &[bool], wanted: &[bool], options: &Options) -> Op
     let results = graph.repeat(spec, &args);
     let names = body.outputs.iter().map(|port| port.name.clone());
     let many = Func::freeze(func.name.clone(), &graph, ports, names.zip(results).collect());
-    let form = Form { in_place: true, contracts: options.simplify.math.contracts() };
-    let kernel = Arc::new(crate::kernel::build_with(&many, form));
+    let kernel = Arc::new(crate::kernel::build_in_place(&many));
     // Threads take chunks, not iterations.
     let jit = super::JitOptions { shared_from: u64::MAX, ..options.jit() };
     Jit::new(&kernel, &jit).ok().map(Arc::new)

@@ -13,7 +13,6 @@ use crate::backend::jit::{Jit, JitOptions};
 use crate::data::{Data, DataError, fitted, to_sprs};
 use crate::diff::{self, DiffError};
 use crate::graph::{Func, Graph, NodeId, visit};
-use crate::kernel::Form;
 use crate::kernel::ir::Kernel;
 use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
@@ -457,9 +456,10 @@ impl Function {
         let optimized = optimize(&self.func, &options.simplify);
         let simplify_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let in_place = options.engine == EngineKind::Jit;
-        let form = Form { in_place, contracts: options.simplify.math.contracts() };
-        let kernel = Arc::new(crate::kernel::build_with(&optimized, form));
+        let kernel = Arc::new(match options.engine {
+            EngineKind::Jit => crate::kernel::build_in_place(&optimized),
+            EngineKind::Interp | EngineKind::C => crate::kernel::build(&optimized),
+        });
         let engine: Arc<dyn Engine> = match options.engine {
             EngineKind::Interp => Arc::new(Interp::new(&kernel)),
             EngineKind::Jit => {

@@ -36,30 +36,14 @@ const INLINE_BODY: usize = 1_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn build(func: &Arc<Func>) -> Kernel {
-    build_with(func, Form::default())
+    Builder::default().function(func)
 }
 
 /// [`build`] for machine code, which cuts long code itself: bodies of loops that stand in one place
 /// only are written there, whatever their size, so that their iterations can run in lanes. (C
 /// compilers take far longer for one long function than for several.)
 pub fn build_in_place(func: &Arc<Func>) -> Kernel {
-    build_with(func, Form { in_place: true, ..Form::default() })
-}
-
-/// What a kernel is to be like.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Form {
-    /// As [`build_in_place`] makes it.
-    pub in_place: bool,
-    /// Products of matrices and sums over loops round once for a product and its addition; every
-    /// engine must be given the same.
-    pub contracts: bool,
-}
-
-/// The kernel of a function in a form.
-pub fn build_with(func: &Arc<Func>, form: Form) -> Kernel {
-    let single = if form.in_place { single_functions(func) } else { FxHashSet::default() };
-    let kernels = Kernels { single, contracts: form.contracts, ..Kernels::default() };
+    let kernels = Kernels { single: single_functions(func), ..Kernels::default() };
     Builder { kernels, ..Builder::default() }.function(func)
 }
 
@@ -69,7 +53,6 @@ pub struct Kernels {
     made: FxHashMap<Arc<Func>, Arc<Kernel>>,
     /// Functions that are written in place as loop bodies, whatever their size.
     single: FxHashSet<Arc<Func>>,
-    contracts: bool,
 }
 
 /// The functions inside another one that are called, or are the body of a loop, in one place, and
@@ -173,15 +156,8 @@ impl Builder {
             Body::Graph { graph, outputs } => self.outermost(graph, outputs, &inputs, &results),
             Body::External(external) => self.external(external, &inputs, &results),
         }
-        self.finish()
-    }
-
-    fn finish(&mut self) -> Kernel {
-        if self.kernels.contracts {
-            self.emitter.contract();
-        }
         polls::place(&mut self.emitter.kernel);
-        std::mem::take(&mut self.emitter.kernel)
+        self.emitter.kernel
     }
 
     /// Emits first what several outputs share, then each output's own part under its guard.
@@ -318,17 +294,6 @@ impl Builder {
         self.outlined(func, inputs, targets)
     }
 
-    /// Whether result `k` of a loop body is in values, computed by operations of its own, for
-    /// every engine.
-    pub(super) fn is_in_values(&self, func: &Func, k: usize) -> bool {
-        let Some((graph, outputs)) = func.graph() else { return false };
-        let is_number = |id: NodeId| matches!(graph.op(id), Op::Scalar(_)) && graph.nnz(id) == 1;
-        func.size() <= INLINE_BODY
-            && (is_number(outputs[k])
-                || graph.op(outputs[k]) == Op::Concat
-                    && graph.args(outputs[k]).iter().all(|&part| is_number(part)))
-    }
-
     /// Emits a call of a kernel of its own.
     fn outlined(
         &mut self,
@@ -376,8 +341,8 @@ impl Builder {
             })
             .collect();
         inner.inline(func, &inputs, &targets);
-        let kernel = inner.finish();
-        (kernel, inner.kernels)
+        polls::place(&mut inner.emitter.kernel);
+        (inner.emitter.kernel, inner.kernels)
     }
 
     fn external(&mut self, external: &Arc<External>, inputs: &[Place], results: &[View]) {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::contract::contract;
 use super::ir::{
     Addr, AddrId, Affine, Base, Carried, CondInfo, CounterInfo, Inst, Kernel, Lookup, LoopId,
     LoopInfo, Trip, Val,
@@ -27,8 +26,6 @@ pub struct Emitter {
     /// Loops around the place of writing.
     open: Vec<LoopId>,
     n_conditions: usize,
-    /// Sums that may be contracted, by their places among the instructions.
-    sums: Vec<u32>,
 }
 
 /// The index of a nonzero.
@@ -178,16 +175,6 @@ impl Emitter {
     pub fn accumulate(&mut self, view: &View, at: &At, src: Val) {
         let addr = self.address(view, at);
         self.kernel.insts.push(Inst::Accumulate { addr, src });
-    }
-
-    /// Lets the sum that was written last become one operation with the product that it adds.
-    pub fn may_contract(&mut self) {
-        self.sums.push(self.kernel.insts.len() as u32 - 1);
-    }
-
-    /// Contracts the sums of which [`Emitter::may_contract`] allows it.
-    pub fn contract(&mut self) {
-        contract(&mut self.kernel, &std::mem::take(&mut self.sums));
     }
 
     /// Nonzero `at` of a value.

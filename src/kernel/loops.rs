@@ -146,31 +146,23 @@ impl Builder {
             let Some(onto) = written.view.window(&written.window, iteration) else { continue };
             let n = spec.body.outputs[spec.n_states + r].pattern.nnz();
             let place = places[spec.n_states + r].clone();
-            let contracts = self.is_in_values(&spec.body, spec.n_states + r);
-            self.accumulate_all(Reduction::Sum, &place, &onto, n, contracts);
+            self.accumulate_all(Reduction::Sum, &place, &onto, n);
         }
     }
 
-    fn accumulate_all(
-        &mut self,
-        reduction: Reduction,
-        place: &Place,
-        onto: &View,
-        n: usize,
-        contracts: bool,
-    ) {
+    fn accumulate_all(&mut self, reduction: Reduction, place: &Place, onto: &View, n: usize) {
         if n <= 4 || matches!(place, Place::Values(_)) {
             for k in 0..n {
                 let at = At::constant(k);
                 let v = self.emitter.read(place, &at);
-                reduce::accumulate(&mut self.emitter, reduction, onto, &at, v, contracts);
+                reduce::accumulate(&mut self.emitter, reduction, onto, &at, v);
             }
         } else {
             let place = self.walkable(place);
             self.emitter.for_each(n, |e, counter| {
                 let at = At::counter(counter);
                 let v = e.read(&place, &at);
-                reduce::accumulate(e, reduction, onto, &at, v, false);
+                reduce::accumulate(e, reduction, onto, &at, v);
             });
         }
     }
@@ -205,11 +197,10 @@ impl Builder {
         let reduced = terms
             .iter()
             .zip(&reductions)
-            .map(|(terms, &(r, reduction, _))| {
-                let contracts = self.is_in_values(&spec.body, spec.n_states + r);
+            .map(|(terms, &(_, reduction, _))| {
                 let join = |t: &Vec<Val>| match spec.n_states {
                     0 => reduce::tree(&mut self.emitter, reduction, t),
-                    _ => reduce::chain(&mut self.emitter, reduction, t, contracts),
+                    _ => reduce::chain(&mut self.emitter, reduction, t),
                 };
                 Place::Values(terms.iter().map(join).collect())
             })
@@ -246,8 +237,7 @@ impl Builder {
             let places = b.body(&spec.body, &inputs, &targets);
             b.add_windows(spec, windows, &places, iteration);
             for (&(r, reduction, n), lane) in reductions.iter().zip(lanes) {
-                let contracts = b.is_in_values(&spec.body, r);
-                b.accumulate_all(reduction, &places[r], lane, n, contracts);
+                b.accumulate_all(reduction, &places[r], lane, n);
             }
         })
     }
@@ -321,13 +311,11 @@ impl Builder {
             let mut running = running.into_iter();
             for (&(r, reduction, n), sum) in reductions.iter().zip(&sums) {
                 let place = &places[spec.n_states + r];
-                let contracts = b.is_in_values(&spec.body, spec.n_states + r);
                 match sum {
-                    Some(view) => b.accumulate_all(reduction, place, view, n, contracts),
+                    Some(view) => b.accumulate_all(reduction, place, view, n),
                     None => {
                         for (v, before) in b.values(place, n).into_iter().zip(running.by_ref()) {
-                            let e = &mut b.emitter;
-                            next.push(reduce::join(e, reduction, before, v, contracts));
+                            next.push(b.emitter.apply(reduction.op(), &[before, v]));
                         }
                     }
                 }

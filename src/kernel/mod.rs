@@ -4,7 +4,6 @@ pub mod allocate;
 mod build;
 pub mod calls;
 mod concat;
-mod contract;
 pub mod count;
 mod emit;
 pub mod ir;
@@ -21,4 +20,4 @@ pub mod schedule;
 pub mod threads;
 pub mod verify;
 
-pub use build::{Form, build, build_in_place, build_with};
+pub use build::{build, build_in_place};

@@ -249,7 +249,6 @@ impl Builder {
             let x = e.load(&at(a, &[(i, 1), (l, n_rows)]), &At::constant(0));
             let product = e.apply(ScalarOp::Mul, &[x, y]);
             e.accumulate(&at(c, &[(i, 1), (j, n_rows)]), &At::constant(0), product);
-            e.may_contract();
             e.end_loop(i, &[]);
             e.end_loop(l, &[]);
             e.end_loop(j, &[]);
@@ -267,7 +266,6 @@ impl Builder {
         let y = e.load(&right, &At::constant(0));
         let product = e.apply(ScalarOp::Mul, &[x, y]);
         let next = e.apply(ScalarOp::Add, &[sum[0], product]);
-        e.may_contract();
         e.end_loop(l, &[next]);
         e.store(&out, &At::constant(0), sum[0]);
         e.end_loop(i, &[]);
@@ -306,7 +304,6 @@ impl Builder {
             let y = e.load(&b, &At::counter(counter));
             let product = e.apply(ScalarOp::Mul, &[x, y]);
             e.accumulate(&c, &At::counter(counter), product);
-            e.may_contract();
         });
     }
 

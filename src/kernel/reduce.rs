@@ -23,11 +23,11 @@ pub(super) fn beginning(reduction: Reduction, iterations: &Iterations) -> f64 {
     }
 }
 
-/// The reduction of a few values one after the other; `contracts` as in [`accumulate`].
-pub(super) fn chain(e: &mut Emitter, reduction: Reduction, values: &[Val], contracts: bool) -> Val {
+/// The reduction of a few values one after the other.
+pub(super) fn chain(e: &mut Emitter, reduction: Reduction, values: &[Val]) -> Val {
     match values.split_first() {
         Some((&first, rest)) => {
-            rest.iter().fold(first, |all, &v| join(e, reduction, all, v, contracts))
+            rest.iter().fold(first, |all, &v| e.apply(reduction.op(), &[all, v]))
         }
         None => e.constant(reduction.identity()),
     }
@@ -66,8 +66,7 @@ pub(super) fn blocked(
     blocked_into(b, wanted, &Iterations::All(n), |b, iteration, lanes| {
         for ((values, lane), &(reduction, _)) in body(b, iteration).iter().zip(lanes).zip(wanted) {
             for (k, &v) in values.iter().enumerate() {
-                // Whether a product has other uses depends on the outputs that are asked for.
-                accumulate(&mut b.emitter, reduction, lane, &At::constant(k), v, false);
+                accumulate(&mut b.emitter, reduction, lane, &At::constant(k), v);
             }
         }
     })
@@ -146,36 +145,10 @@ pub(super) fn blocked_into(
     results
 }
 
-/// A partial result with one more value; `contracts` as in [`accumulate`].
-pub(super) fn join(
-    e: &mut Emitter,
-    reduction: Reduction,
-    before: Val,
-    v: Val,
-    contracts: bool,
-) -> Val {
-    let after = e.apply(reduction.op(), &[before, v]);
-    if contracts && reduction == Reduction::Sum {
-        e.may_contract();
-    }
-    after
-}
-
-/// Adds a value to a partial result. With `contracts` the sum may take in the product that the
-/// value is, which for the first value changes nothing: sums begin with zeros.
-pub(super) fn accumulate(
-    e: &mut Emitter,
-    reduction: Reduction,
-    onto: &View,
-    at: &At,
-    v: Val,
-    contracts: bool,
-) {
+/// Adds a value to a partial result.
+pub(super) fn accumulate(e: &mut Emitter, reduction: Reduction, onto: &View, at: &At, v: Val) {
     if reduction == Reduction::Sum {
         e.accumulate(onto, at, v);
-        if contracts {
-            e.may_contract();
-        }
     } else {
         let before = e.load(onto, at);
         let after = e.apply(reduction.op(), &[before, v]);

@@ -566,6 +566,14 @@ static double nablac_max(double a, double b) {
         ..FUNCTION
     }
 
+    /// The argument itself, as a constant to differentiation.
+    StopGradient "stop_gradient" {
+        eval: F1(math::identity), jit: Jit::Inst(Inst::Identity), zero_sets: &[0b1],
+        monotone: &[RISES], c: "{a}",
+        latex: "\\operatorname{stop\\_gradient}\\left({a}\\right)", cost: 0,
+        counter: Counter::Free, ..FUNCTION
+    }
+
     /// `a * b + c`, rounded once.
     Fma "fma" {
         eval: F3(math::fma), jit: Jit::Inst(Inst::Fma), partials: &["b", "a", "1"],
@@ -583,13 +591,5 @@ static double nablac_max(double a, double b) {
             &[NAN, 1.0, 1.0], &[1.0, NAN, 1.0], &[1.0, 1.0, NAN], &[5e-324, 0.5, 0.0],
         ],
         ..FUNCTION
-    }
-
-    /// The argument itself, as a constant to differentiation.
-    StopGradient "stop_gradient" {
-        eval: F1(math::identity), jit: Jit::Inst(Inst::Identity), zero_sets: &[0b1],
-        monotone: &[RISES], c: "{a}",
-        latex: "\\operatorname{stop\\_gradient}\\left({a}\\right)", cost: 0,
-        counter: Counter::Free, ..FUNCTION
     }
 }
