@@ -6,6 +6,7 @@
 //! it is filled and executable afterwards, never both.
 
 mod address;
+mod calls;
 mod compile;
 mod lanes;
 mod lower;
