@@ -20,7 +20,8 @@ pub(crate) fn is_transpose(graph: &Graph, id: NodeId) -> bool {
     };
     match of.is_dense() && pattern.is_dense() {
         true => {
-            *map == IndexMap::affine(0, &[(n_cols, n_rows as i64), (n_rows, 1)]) || of.is_vector()
+            let whole = IndexMap::affine(0, &[(n_cols, n_rows as i64), (n_rows, 1)]);
+            *map == whole || of.is_vector() && map.is_identity(of.nnz())
         }
         false => {
             let (transposed, source) = of.transpose();

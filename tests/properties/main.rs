@@ -393,3 +393,18 @@ fn extremes_of_symmetric_terms_share_derivatives() {
         assert_kept(a, b, "simplified").unwrap();
     }
 }
+
+/// A gather that turns a column round is no transpose.
+#[test]
+fn entries_of_turned_vectors_stay() {
+    let kinds = [(0, 0, 0), (8, 2, 0), (121, 6, 0), (57, 104, 0), (0, 0, 0)];
+    let more = [(0, 0, 0), (0, 0, 0), (21, 0, 0), (0, 0, 0), (114, 20, 57)];
+    let step = |&(kind, a, b): &(u8, u8, u8)| Step { kind, a, b, c: 0 };
+    let f = program(&kinds.iter().chain(&more).map(step).collect::<Vec<_>>());
+    let inputs = inputs(&[0.0, 0.0, 0.0, 0.0, 0.8164939127390837, 0.0, 0.0, 0.0, 0.0]);
+    let plain = evaluate_plain(&f, &inputs);
+    let simplified = evaluate(&f, EngineKind::Interp, &inputs);
+    for (a, b) in plain.iter().zip(&simplified) {
+        assert_kept(a, b, "simplified").unwrap();
+    }
+}
