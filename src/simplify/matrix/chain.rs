@@ -51,7 +51,10 @@ pub fn order_products(graph: &Graph, roots: &[NodeId]) -> (Graph, Vec<NodeId>) {
                 to.project(value, graph.pattern(id))
             }
             Op::Input => to.input(graph.number(id), graph.pattern(id).clone()),
-            _ => super::copied(graph, id, &mut to, |a| copies[a.index()]),
+            _ => {
+                let args: Vec<NodeId> = graph.args(id).iter().map(|a| copies[a.index()]).collect();
+                super::copied(graph, id, &mut to, &args)
+            }
         };
     }
     let roots = roots.iter().map(|root| copies[root.index()]).collect();

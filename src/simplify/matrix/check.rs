@@ -5,6 +5,7 @@
 
 use super::language::{Form, MatrixOp};
 use super::rule::{MatrixRule, Property, RefutedMatrixRule, Step, is_matrix};
+use crate::simplify::check::Random;
 use crate::simplify::rules::Class;
 
 /// Sizes that are tried for every dimension.
@@ -120,25 +121,15 @@ fn evaluate(steps: &[Step], variables: &[Dense]) -> Dense {
     values.pop().unwrap_or_else(|| Dense::number(f64::NAN))
 }
 
-/// A small deterministic generator of numbers between -2 and 2.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 11) as f64 / (1u64 << 51) as f64 - 2.0
-    }
-
-    fn matrix(&mut self, form: &Form) -> Dense {
-        let mut entries = || self.next();
-        let n = form.n_rows * form.n_cols;
-        let values: Vec<f64> = (0..n).map(|_| entries()).collect();
-        let rows = form.n_rows;
-        Dense::new(rows, form.n_cols, |i, j| match form.symmetric {
-            true => values[i.max(j) * rows + i.min(j)],
-            false => values[j * rows + i],
-        })
-    }
+/// Entries between -2 and 2.
+fn random_matrix(random: &mut Random, form: &Form) -> Dense {
+    let n = form.n_rows * form.n_cols;
+    let values: Vec<f64> = (0..n).map(|_| 4.0 * random.next() - 2.0).collect();
+    let rows = form.n_rows;
+    Dense::new(rows, form.n_cols, |i, j| match form.symmetric {
+        true => values[i.max(j) * rows + i.min(j)],
+        false => values[j * rows + i],
+    })
 }
 
 /// `A 2x3, x`
@@ -198,7 +189,8 @@ pub fn check(rule: &MatrixRule) -> Result<(), Failing> {
         }
         if n_evaluated < MAX_EVALUATED {
             n_evaluated += 1;
-            let values: Vec<Dense> = forms.iter().map(|form| random.matrix(form)).collect();
+            let values: Vec<Dense> =
+                forms.iter().map(|form| random_matrix(&mut random, form)).collect();
             if let Some((row, col, left, right)) = differing(rule, &values) {
                 return Err(Failing::Entry { sizes: sizes(), row, col, left, right });
             }
@@ -242,7 +234,7 @@ pub fn fails(rule: &RefutedMatrixRule) -> bool {
     if right.is_none_or(|right| right.shape() != left.shape()) {
         return true;
     }
-    let values: Vec<Dense> = forms.iter().map(|form| random.matrix(form)).collect();
+    let values: Vec<Dense> = forms.iter().map(|form| random_matrix(&mut random, form)).collect();
     let (left, right) = (evaluate(&rule.lhs, &values), evaluate(&rule.rhs, &values));
     left.entries.iter().zip(&right.entries).any(|(&l, &r)| differs(l, r, 1e-6))
 }

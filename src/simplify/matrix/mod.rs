@@ -270,14 +270,7 @@ impl Emission<'_> {
             Task::Copy(id) if self.graph.op(id) == Op::Input => {
                 self.to.input(self.graph.number(id), self.graph.pattern(id).clone())
             }
-            Task::Copy(id) => {
-                let old = self.graph.args(id);
-                let new = |a: NodeId| {
-                    let at = old.iter().position(|&o| o == a).unwrap_or(0);
-                    args[at]
-                };
-                copied(self.graph, id, &mut self.to, new)
-            }
+            Task::Copy(id) => copied(self.graph, id, &mut self.to, args),
             Task::Class(class) => {
                 let node = self.extractor.find_best_node(class).clone();
                 apply(&mut self.to, node.op, args)
@@ -286,17 +279,14 @@ impl Emission<'_> {
     }
 }
 
-/// A node made anew of other operands with the same values.
-fn copied(from: &Graph, id: NodeId, to: &mut Graph, new: impl Fn(NodeId) -> NodeId) -> NodeId {
-    let is_multiple = matches!(from.op(id), Op::Call | Op::Cond | Op::Loop);
-    let args: Vec<NodeId> = from
-        .args(id)
-        .iter()
-        .map(|&a| match is_multiple {
-            true => to.project(new(a), from.pattern(a)),
-            false => new(a),
-        })
-        .collect();
+/// A node made anew of `new` operands with the same values.
+fn copied(from: &Graph, id: NodeId, to: &mut Graph, new: &[NodeId]) -> NodeId {
+    if !matches!(from.op(id), Op::Call | Op::Cond | Op::Loop) {
+        return visit::copy_node(from, id, to, new);
+    }
+    let old = from.args(id).iter();
+    let args: Vec<NodeId> =
+        old.zip(new).map(|(&old, &new)| to.project(new, from.pattern(old))).collect();
     visit::copy_node(from, id, to, &args)
 }
 
