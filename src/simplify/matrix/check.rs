@@ -12,6 +12,8 @@ use crate::simplify::rules::Class;
 const SIZES: [usize; 3] = [1, 2, 3];
 /// Most sets of sizes at which both sides are evaluated.
 const MAX_EVALUATED: usize = 400;
+/// Sizes at which a matrix on the way has more entries than this are left out.
+const MAX_ENTRIES: usize = 100_000;
 
 /// Why a rule on matrices does not hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +91,15 @@ fn apply(op: MatrixOp, args: &[&Dense]) -> Dense {
         // An atom does not occur in a rule, and operations have as many operands as they take.
         _ => Dense::number(f64::NAN),
     }
+}
+
+/// Whether a matrix on the way to the value of a side is too large to be evaluated.
+fn is_large(steps: &[Step], variables: &[Form]) -> bool {
+    (1..=steps.len()).any(|n| {
+        form(&steps[..n], variables).is_some_and(|form| {
+            form.n_rows.checked_mul(form.n_cols).is_none_or(|n| n > MAX_ENTRIES)
+        })
+    })
 }
 
 /// The form of a side for variables of these forms, `None` where it is not defined.
@@ -180,7 +191,8 @@ pub fn check(rule: &MatrixRule) -> Result<(), Failing> {
             condition.property.holds(&of)
         };
         let Some(left) = form(&rule.lhs, &forms) else { continue };
-        if !rule.conditions.iter().all(holds) {
+        let is_large = is_large(&rule.lhs, &forms) || is_large(&rule.rhs, &forms);
+        if is_large || !rule.conditions.iter().all(holds) {
             continue;
         }
         let sizes = || sizes_text(&rule.variables, &forms);
@@ -231,6 +243,9 @@ pub fn fails(rule: &RefutedMatrixRule) -> bool {
     let (Some(left), right) = (form(&rule.lhs, &forms), form(&rule.rhs, &forms)) else {
         return false;
     };
+    if is_large(&rule.lhs, &forms) || is_large(&rule.rhs, &forms) {
+        return false;
+    }
     if right.is_none_or(|right| right.shape() != left.shape()) {
         return true;
     }
