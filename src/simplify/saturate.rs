@@ -286,6 +286,7 @@ fn improve(block: &Block, rules: &RuleBook, bounds: Bounds) -> Option<Block> {
         let (classes, ids, is_all) = explore(block, rules, bounds, with_calls);
         if let Some(better) = read_back(block, &classes, &ids)
             && price(&better) < least
+            && (bounds.reassociate || keeps_zeros(&better))
         {
             least = price(&better);
             best = Some(better);
@@ -333,6 +334,15 @@ fn explore(
         }
     }
     (classes, ids, session.is_all)
+}
+
+/// Whether no result of a block became a zero and no zero became negative. In a graph zeros have no
+/// sign, and numbers that are zero stand for structural ones, which times infinity are still zero.
+fn keeps_zeros(block: &Block) -> bool {
+    let head = |k: u32| block.nodes[k as usize].0;
+    let is_zero = |k: &u32| matches!(head(*k), Head::Constant(bits) if f64::from_bits(bits) == 0.0);
+    let is_negative = |(head, _): &(Head, _)| *head == Head::Constant((-0.0f64).to_bits());
+    !block.outputs.iter().any(is_zero) && !block.nodes.iter().any(is_negative)
 }
 
 fn price(block: &Block) -> u64 {

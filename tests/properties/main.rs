@@ -317,6 +317,11 @@ fn strict_does_not_extend_the_domain() {
     assert!(strict("x / x", 0.0).is_nan());
     assert_eq!(strict("sqrt(x^2)", -1e200), f64::INFINITY);
     assert_eq!(strict("sqrt(x^2)", -3.0), 3.0);
+    // A comparison that is always false is a number, not a structural zero.
+    assert!(strict("sum([1, 2] * (x < x))", f64::INFINITY).abs() == 0.0);
+    assert!(strict("sum([x, 2] * (x < x))", f64::INFINITY).is_nan());
+    assert!(strict("sum([x, 2] * tanh(select(x < x, x, 0)))", f64::INFINITY).is_nan());
+    assert_eq!(strict("1 / -(x < x)", 1.0), f64::NEG_INFINITY);
     let real = |text: &str, x: f64| at(Math::Real, text, x);
     assert_eq!(real("x - x", f64::INFINITY), [0.0, 0.0]);
     assert_eq!(real("x / x", 0.0), [1.0, 0.0]);
