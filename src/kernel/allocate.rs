@@ -23,6 +23,8 @@ pub struct Line {
     pub is_call: bool,
     /// The result is written over an argument: best one that is not used again.
     pub overwrites: bool,
+    /// The result is needed elsewhere, even if no line uses it.
+    pub is_kept: bool,
 }
 
 impl Line {
@@ -76,7 +78,7 @@ const NO_REGISTER: Register = Register::MAX;
 
 /// Allocates `n_registers` registers, at least four, to the values of `lines`. `fixed` says which
 /// values have a place in memory from the start; each other one is the `dst` of one line, before
-/// its uses. Lines whose `dst` is never used are left out.
+/// its uses. Lines whose `dst` is never used are left out unless it is kept.
 pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Allocated {
     let (first, next) = next_uses(lines, fixed.len());
     let mut state = State {
@@ -90,7 +92,8 @@ pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Alloca
         done: Allocated { steps: Vec::with_capacity(lines.len() * 5 / 4), n_slots: 0 },
     };
     for (number, line) in lines.iter().enumerate() {
-        if line.dst.is_some_and(|dst| state.next[dst as usize] == NEVER) {
+        let is_unused = line.dst.is_some_and(|dst| state.next[dst as usize] == NEVER);
+        if is_unused && !line.is_kept {
             line.args().iter().zip(&next[number]).for_each(|(&arg, &after)| state.used(arg, after));
             continue;
         }
@@ -107,6 +110,9 @@ pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Alloca
             None => state.take_register(dst, &[]),
         });
         state.done.steps.push(Step::Run { line: number as u32, args, dst });
+        if let Some(dst) = line.dst.filter(|_| is_unused) {
+            state.used(dst, NEVER);
+        }
         state.free_slots.append(&mut state.left_slots);
     }
     state.done

@@ -17,8 +17,24 @@ pub fn wide(inst: &Inst) -> Option<Wide> {
 }
 
 /// Whether one call can do both.
-pub fn is_alike(a: Wide, b: Wide) -> bool {
+fn is_alike(a: Wide, b: Wide) -> bool {
     a.on_lanes as usize == b.on_lanes as usize
+}
+
+/// How many of the first instructions one call of a function of vectors does.
+pub fn alike(insts: &[Inst]) -> usize {
+    let Some(first) = insts.first().and_then(wide) else { return 1 };
+    let mut made: [Val; LANES] = [Val::MAX; LANES];
+    let mut n = 0;
+    for inst in insts.iter().take(LANES) {
+        let (Some(wide), &Inst::Apply { dst, args, .. }) = (wide(inst), inst) else { break };
+        if !is_alike(first, wide) || made.contains(&args[0]) {
+            break;
+        }
+        made[n] = dst;
+        n += 1;
+    }
+    n
 }
 
 /// The kernel with like calls next to one another; `None` if there are none.
@@ -160,7 +176,8 @@ impl Segment<'_> {
 
 const NONE: u32 = u32::MAX;
 
-fn defined(inst: &Inst) -> Option<Val> {
+/// The value that an instruction of straight-line code defines.
+pub fn defined(inst: &Inst) -> Option<Val> {
     match *inst {
         Inst::Const { dst, .. }
         | Inst::Load { dst, .. }

@@ -7,6 +7,16 @@ use super::allocate::{Line, Value};
 /// J. D. Ullman, "The generation of optimal code for arithmetic expressions", J. ACM 17, 1970;
 /// values that several lines use count once). Lines that nothing needs are left out.
 pub fn depth_first(lines: &[Line], n_values: usize) -> Vec<u32> {
+    depth_first_from(lines, n_values, |line| lines[line].dst.is_none())
+}
+
+/// [`depth_first`] with a walk from each line that is a root. Roots stay in their order, and no
+/// line comes before a root that it followed.
+pub fn depth_first_from(
+    lines: &[Line],
+    n_values: usize,
+    is_root: impl Fn(usize) -> bool,
+) -> Vec<u32> {
     const NONE: u32 = u32::MAX;
     let mut maker = vec![NONE; n_values];
     for (number, line) in lines.iter().enumerate() {
@@ -18,8 +28,8 @@ pub fn depth_first(lines: &[Line], n_values: usize) -> Vec<u32> {
     let mut order = Vec::with_capacity(lines.len());
     let mut is_done = vec![false; lines.len()];
     let mut open: Vec<(u32, bool)> = Vec::new();
-    for (root, line) in lines.iter().enumerate() {
-        if line.dst.is_none() {
+    for root in 0..lines.len() {
+        if is_root(root) {
             open.push((root as u32, false));
         }
         while let Some((number, is_ready)) = open.pop() {

@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{
 
 use super::translate::{FLAGS, Made, Translator, signature};
 use super::{runtime, team};
-use crate::kernel::ir::{Callee, Inst, Val};
+use crate::kernel::ir::{Callee, Inst};
 use crate::kernel::lanes::trip_limit;
 use crate::kernel::pack;
 use crate::ops::math::LANES;
@@ -56,24 +56,10 @@ impl Translator<'_> {
 
     /// How many of the first instructions one call of a function of vectors does.
     pub(super) fn alike(&self, insts: &[Inst]) -> usize {
-        let Some((first, _)) = insts.first().and_then(|inst| Some((pack::wide(inst)?, inst)))
-        else {
-            return 1;
-        };
         if self.unit.plan.packed.is_none() || self.lanes.is_some() {
             return 1;
         }
-        let mut made: Vec<Val> = Vec::new();
-        for inst in insts.iter().take(LANES) {
-            let (Some(wide), &Inst::Apply { dst, args, .. }) = (pack::wide(inst), inst) else {
-                break;
-            };
-            if !pack::is_alike(first, wide) || made.contains(&args[0]) {
-                break;
-            }
-            made.push(dst);
-        }
-        made.len()
+        pack::alike(insts)
     }
 
     /// Operations that one call of a function of vectors does.

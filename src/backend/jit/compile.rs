@@ -12,6 +12,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
 use super::translate::{Cache, signature, translate};
+use super::plan::Plan;
 use super::{JitOptions, Unit, vector};
 use crate::backend::abi::{Context, EngineError};
 
@@ -77,8 +78,13 @@ pub(super) fn clif(units: &[Unit], options: &JitOptions) -> Result<String, Engin
     let mut cache = Cache::default();
     let mut text = String::new();
     for (unit, function) in functions(units) {
-        if unit.plan.wide[function].is_some() {
-            let _ = writeln!(text, "; {} {function}: a loop in vectors\n", unit.kernel.name);
+        let is_ours = match (&unit.plan.wide[function], &unit.plan.straight[function]) {
+            (Some(_), _) => Some("a loop in vectors"),
+            (_, Some(_)) => Some("straight-line code"),
+            _ => None,
+        };
+        if let Some(what) = is_ours {
+            let _ = writeln!(text, "; {} {function}: {what}\n", unit.kernel.name);
             continue;
         }
         let mut func = Function::new();
@@ -95,9 +101,9 @@ pub(super) fn asm(units: &[Unit], options: &JitOptions) -> Result<String, Engine
     let mut context = cranelift_codegen::Context::new();
     let mut text = String::new();
     for (unit, function) in functions(units) {
-        if let Some(wide) = &unit.plan.wide[function] {
-            let code = vector::asm(&vector::compile(wide, unit, unit.plan.frame)?);
-            let _ = writeln!(text, "; {} {function}: a loop in vectors\n{code}", unit.kernel.name);
+        if let Some(bytes) = without_cranelift(unit, function)? {
+            let code = vector::asm(&bytes);
+            let _ = writeln!(text, "; {} {function}\n{code}", unit.kernel.name);
             continue;
         }
         context.clear();
@@ -192,6 +198,16 @@ fn run(
     Ok(done.into_iter().map(|(_, compiled)| compiled).collect())
 }
 
+/// The code of a function that needs no branches but its own loop.
+fn without_cranelift(unit: &Unit, function: usize) -> Result<Option<Vec<u8>>, EngineError> {
+    let Plan { wide, straight, frame, .. } = &unit.plan;
+    match (&wide[function], &straight[function]) {
+        (Some(wide), _) => vector::compile(wide, unit, *frame).map(Some),
+        (_, Some(straight)) => vector::straight::compile(straight, unit, *frame).map(Some),
+        _ => Ok(None),
+    }
+}
+
 fn compile_one(
     context: &mut cranelift_codegen::Context,
     unit: &Unit,
@@ -199,8 +215,7 @@ fn compile_one(
     cache: &mut Cache,
     isa: &dyn TargetIsa,
 ) -> Result<Compiled, EngineError> {
-    if let Some(wide) = &unit.plan.wide[function] {
-        let bytes = vector::compile(wide, unit, unit.plan.frame)?;
+    if let Some(bytes) = without_cranelift(unit, function)? {
         return Ok(Compiled { bytes, relocations: Vec::new() });
     }
     context.clear();

@@ -7,11 +7,13 @@
 //! and loop counters used in another function than the one that defines them are kept in scratch
 //! memory, called their home.
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::address::Chains;
+use super::vector::straight::{Segment, Straight, Surroundings, segments};
 use super::vector::{self, Wide};
-use super::{JitOptions, lanes};
+use super::{JitOptions, Vectors, lanes};
 use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
 use crate::kernel::lanes::independent;
 use crate::ops::math::LANES;
@@ -35,7 +37,9 @@ pub(super) struct Plan {
     pub is_pair: Vec<bool>,
     /// For each function the loop in wide vectors that it is.
     pub wide: Vec<Option<Wide>>,
-    /// Where in scratch memory the memory of such loops begins.
+    /// For each function the straight-line code that it is.
+    pub straight: Vec<Option<Straight>>,
+    /// Where in scratch memory the memory of these two begins.
     pub frame: usize,
     /// For each function the loop for threads that it is; it runs a range of iterations.
     pub spread: Vec<Option<LoopId>>,
@@ -90,7 +94,13 @@ impl Plan {
             (false, true) => Standing::Alone,
             (false, false) => Standing::Within,
         };
-        let functions = cut(kernel, options.piece_len.max(2), standing);
+        let segments = if options.vectors == Vectors::Narrow || !vector::is_supported() {
+            Vec::new()
+        } else {
+            let taken = |id| wide.contains_key(&id) || paired[id as usize];
+            segments(kernel, SEGMENT_LEN, taken)
+        };
+        let functions = cut(kernel, options.piece_len.max(2), &segments, standing);
         let loop_of = |items: &Vec<Item>| match items.first() {
             Some(&Item::Insts { begin, .. }) => match kernel.insts[begin as usize] {
                 Inst::Loop { id } => Some(id),
@@ -101,6 +111,7 @@ impl Plan {
         let loops = || functions.iter().map(loop_of);
         let mut plan = Plan {
             wide: loops().map(|id| wide.remove(&id?)).collect(),
+            straight: Vec::new(),
             frame: 0,
             spread: loops().map(|id| id.filter(|id| spread.contains(id))).collect(),
             is_spread: vec![false; kernel.loops.len()],
@@ -130,8 +141,17 @@ impl Plan {
             plan.packed = Some(plan.scratch_len);
             plan.scratch_len += LANES;
         }
+        let around = Surroundings {
+            kernel,
+            chains,
+            constants: &plan.constants,
+            value_home: &plan.value_home,
+            packs,
+        };
+        plan.straight = straight(&around, &plan.functions, &segments, options.threads);
+        let of_straight = plan.straight.iter().flatten().map(Straight::frame_len).max();
         plan.frame = plan.scratch_len;
-        plan.scratch_len += frame_len;
+        plan.scratch_len += frame_len.max(of_straight.unwrap_or(0));
         plan
     }
 
@@ -200,6 +220,30 @@ impl Plan {
                 }
             }
         }
+    }
+}
+
+/// Longest straight-line function, in instructions.
+const SEGMENT_LEN: usize = 4000;
+
+/// Allocates the functions that are segments, on several threads.
+fn straight(
+    around: &Surroundings,
+    functions: &[Vec<Item>],
+    segments: &[Segment],
+    n_threads: usize,
+) -> Vec<Option<Straight>> {
+    let by_begin: FxHashMap<usize, usize> = segments.iter().map(|s| (s.begin, s.end)).collect();
+    let of = |items: &Vec<Item>| match items[..] {
+        [Item::Insts { begin, end }] if by_begin.get(&(begin as usize)) == Some(&(end as usize)) => {
+            Some(Straight::new(around, begin as usize, end as usize))
+        }
+        _ => None,
+    };
+    if n_threads > 1 && segments.len() > 1 {
+        functions.par_iter().map(of).collect()
+    } else {
+        functions.iter().map(of).collect()
     }
 }
 
@@ -357,12 +401,35 @@ enum Standing {
 }
 
 /// Divides the instructions among functions.
-fn cut(kernel: &Kernel, limit: usize, standing: impl Fn(LoopId) -> Standing) -> Vec<Vec<Item>> {
+fn cut(
+    kernel: &Kernel,
+    limit: usize,
+    segments: &[Segment],
+    standing: impl Fn(LoopId) -> Standing,
+) -> Vec<Vec<Item>> {
     let mut functions = Vec::new();
+    let mut segments = segments.iter().copied().peekable();
     let mut regions = vec![Region::default()];
     // Where the loop that is being passed over begins.
     let mut whole = None;
     for (pc, inst) in kernel.insts.iter().enumerate() {
+        if let Some(Segment { begin, end }) = segments.peek().copied()
+            && begin <= pc
+        {
+            if end == pc + 1 {
+                segments.next();
+                let (begin, end) = (begin as u32, end as u32);
+                functions.push(vec![Item::Insts { begin, end }]);
+                if begin == 0 && pc + 1 == kernel.insts.len() {
+                    return functions;
+                }
+                let piece = Item::Piece(functions.len() as u32 - 1);
+                if let Some(region) = regions.last_mut() {
+                    region.push(vec![piece], PIECE_WEIGHT, limit.max(2 * PIECE_WEIGHT));
+                }
+            }
+            continue;
+        }
         let pc = pc as u32;
         let single = Item::Insts { begin: pc, end: pc + 1 };
         if let Some(begin) = whole {

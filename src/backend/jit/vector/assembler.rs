@@ -7,12 +7,14 @@ use iced_x86::{
     MemoryOperand, Register,
 };
 
+use super::operation::Form;
 use super::refused;
 use crate::backend::abi::EngineError;
 
 /// Writes the code of one function.
 pub(super) struct Assembler {
     encoder: Encoder,
+    pub form: Form,
     /// Bytes so far.
     len: u64,
     failure: Option<IcedError>,
@@ -24,9 +26,9 @@ pub(super) fn at(base: Register, offset: i32) -> MemoryOperand {
 }
 
 impl Assembler {
-    pub fn new(capacity: usize) -> Result<Assembler, EngineError> {
+    pub fn new(form: Form, capacity: usize) -> Result<Assembler, EngineError> {
         let encoder = Encoder::try_with_capacity(64, capacity).map_err(refused)?;
-        Ok(Assembler { encoder, len: 0, failure: None })
+        Ok(Assembler { encoder, form, len: 0, failure: None })
     }
 
     /// Bytes written so far: the address of the next instruction.
@@ -56,13 +58,13 @@ impl Assembler {
         self.put(Instruction::with_branch(code, to));
     }
 
-    /// The code with the jumps directed, and the 32-byte constants that follow it at the next
-    /// multiple of 32; `pool` is the place of the address of the constants in an instruction.
+    /// The code with the jumps directed, and the constants that follow it at the next multiple of
+    /// 32 bytes; `pool` is the place of the address of the constants in an instruction.
     pub fn finish(
         mut self,
         jumps: &[(Jump, u64)],
         pool: Jump,
-        constants: &[[f64; 4]],
+        constants: impl Iterator<Item = f64>,
     ) -> Result<Vec<u8>, EngineError> {
         if let Some(error) = self.failure {
             return Err(refused(error));
@@ -77,8 +79,7 @@ impl Assembler {
             let end = jump.end as usize;
             bytes[end - 4..end].copy_from_slice(&distance.to_le_bytes());
         }
-        let numbers = constants.iter().flatten();
-        bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+        bytes.extend(constants.flat_map(|number| number.to_le_bytes()));
         Ok(bytes)
     }
 

@@ -8,7 +8,7 @@ use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
 use super::assembler::{Assembler, Jump, at};
 use super::body::{Action, Home, Invariant};
-use super::operation::{Builtin, Source, TEMPORARY};
+use super::operation::{Builtin, Form, Source};
 use super::pointers::{Pointer, Spread};
 use super::{LANES, Wide, refused, runtime};
 use crate::backend::abi::{EngineError, Status};
@@ -50,6 +50,8 @@ const POINTERS: [Register; 10] = [
     Register::R11,
 ];
 const KEPT_POINTERS: usize = 2;
+/// Registers that hold no value.
+const TEMPORARY: [Register; 2] = [Register::YMM14, Register::YMM15];
 
 /// Bytes of a vector.
 const VECTOR: u32 = 8 * LANES as u32;
@@ -74,7 +76,7 @@ pub(in crate::backend::jit) fn compile(
     let mut constants = Builtin::ALL.to_vec();
     constants.extend(wide.code.constants.iter().map(|&constant| [constant; LANES]));
     let mut emitter = Emitter {
-        asm: Assembler::new(8 * wide.allocated.steps.len() + 1024)?,
+        asm: Assembler::new(Form::Packed, 8 * wide.allocated.steps.len() + 1024)?,
         wide,
         unit,
         constants,
@@ -88,7 +90,7 @@ pub(in crate::backend::jit) fn compile(
     emitter.range()?;
     emitter.iterate();
     let Emitter { asm, constants, jumps, .. } = emitter;
-    asm.finish(&jumps, pool, &constants)
+    asm.finish(&jumps, pool, constants.into_iter().flatten())
 }
 
 struct Emitter<'a> {

@@ -12,6 +12,7 @@ mod emit;
 mod operation;
 mod pointers;
 mod runtime;
+pub(super) mod straight;
 
 use super::Vectors;
 use super::address::Chains;
@@ -21,12 +22,10 @@ use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
 use crate::kernel::{lanes, schedule};
 use crate::ops::math::LANES;
 
+use operation::N_REGISTERS;
 use body::{Action, Code, Home, Invariant};
 pub(super) use emit::compile;
 use pointers::Pointers;
-
-/// Registers of the machine less two for temporary values.
-const N_REGISTERS: u8 = 14;
 
 /// Whether this machine runs such code.
 pub(super) fn is_supported() -> bool {

@@ -1,12 +1,140 @@
-//! Elementwise operations as instructions over vectors, with the bits of the scalar ones.
+//! Elementwise operations as instructions over vectors or single numbers, with the same bits.
 
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 use super::assembler::Assembler;
 use crate::ops::scalar::{Comparison, Inst, Jit, ScalarOp};
 
-/// Registers that nothing else uses.
-pub(super) const TEMPORARY: [Register; 2] = [Register::YMM14, Register::YMM15];
+/// Registers for values; two more are for [`Form::temporary`] ones.
+pub(super) const N_REGISTERS: u8 = 14;
+
+/// What instructions work on: vectors of four numbers, or single ones.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(super) enum Form {
+    Packed,
+    Single,
+}
+
+/// The instructions of a form.
+struct Codes {
+    add: Code,
+    sub: Code,
+    mul: Code,
+    div: Code,
+    min: Code,
+    max: Code,
+    and: Code,
+    or: Code,
+    xor: Code,
+    compare: Code,
+    blend: Code,
+    copy: Code,
+    load: Code,
+    store: Code,
+    /// For each [`Signs`], as [`Signs::codes`] lists them.
+    fma: [[Code; 3]; 4],
+}
+
+const PACKED: Codes = Codes {
+    add: Code::VEX_Vaddpd_ymm_ymm_ymmm256,
+    sub: Code::VEX_Vsubpd_ymm_ymm_ymmm256,
+    mul: Code::VEX_Vmulpd_ymm_ymm_ymmm256,
+    div: Code::VEX_Vdivpd_ymm_ymm_ymmm256,
+    min: Code::VEX_Vminpd_ymm_ymm_ymmm256,
+    max: Code::VEX_Vmaxpd_ymm_ymm_ymmm256,
+    and: Code::VEX_Vandpd_ymm_ymm_ymmm256,
+    or: Code::VEX_Vorpd_ymm_ymm_ymmm256,
+    xor: Code::VEX_Vxorpd_ymm_ymm_ymmm256,
+    compare: Code::VEX_Vcmppd_ymm_ymm_ymmm256_imm8,
+    blend: Code::VEX_Vblendvpd_ymm_ymm_ymmm256_ymm,
+    copy: Code::VEX_Vmovupd_ymm_ymmm256,
+    load: Code::VEX_Vmovupd_ymm_ymmm256,
+    store: Code::VEX_Vmovupd_ymmm256_ymm,
+    fma: [
+        [
+            Code::VEX_Vfmadd132pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256,
+        ],
+        [
+            Code::VEX_Vfmsub132pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfmsub213pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfmsub231pd_ymm_ymm_ymmm256,
+        ],
+        [
+            Code::VEX_Vfnmadd132pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfnmadd213pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfnmadd231pd_ymm_ymm_ymmm256,
+        ],
+        [
+            Code::VEX_Vfnmsub132pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256,
+            Code::VEX_Vfnmsub231pd_ymm_ymm_ymmm256,
+        ],
+    ],
+};
+
+/// Bitwise instructions read 16 bytes, which only constants have in memory.
+const SINGLE: Codes = Codes {
+    add: Code::VEX_Vaddsd_xmm_xmm_xmmm64,
+    sub: Code::VEX_Vsubsd_xmm_xmm_xmmm64,
+    mul: Code::VEX_Vmulsd_xmm_xmm_xmmm64,
+    div: Code::VEX_Vdivsd_xmm_xmm_xmmm64,
+    min: Code::VEX_Vminsd_xmm_xmm_xmmm64,
+    max: Code::VEX_Vmaxsd_xmm_xmm_xmmm64,
+    and: Code::VEX_Vandpd_xmm_xmm_xmmm128,
+    or: Code::VEX_Vorpd_xmm_xmm_xmmm128,
+    xor: Code::VEX_Vxorpd_xmm_xmm_xmmm128,
+    compare: Code::VEX_Vcmpsd_xmm_xmm_xmmm64_imm8,
+    blend: Code::VEX_Vblendvpd_xmm_xmm_xmmm128_xmm,
+    copy: Code::VEX_Vmovapd_xmm_xmmm128,
+    load: Code::VEX_Vmovsd_xmm_m64,
+    store: Code::VEX_Vmovsd_m64_xmm,
+    fma: [
+        [
+            Code::VEX_Vfmadd132sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfmadd213sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfmadd231sd_xmm_xmm_xmmm64,
+        ],
+        [
+            Code::VEX_Vfmsub132sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfmsub213sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfmsub231sd_xmm_xmm_xmmm64,
+        ],
+        [
+            Code::VEX_Vfnmadd132sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfnmadd213sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfnmadd231sd_xmm_xmm_xmmm64,
+        ],
+        [
+            Code::VEX_Vfnmsub132sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfnmsub213sd_xmm_xmm_xmmm64,
+            Code::VEX_Vfnmsub231sd_xmm_xmm_xmmm64,
+        ],
+    ],
+};
+
+impl Form {
+    fn codes(self) -> &'static Codes {
+        match self {
+            Form::Packed => &PACKED,
+            Form::Single => &SINGLE,
+        }
+    }
+
+    pub fn register(self, number: u8) -> Register {
+        let first = match self {
+            Form::Packed => Register::YMM0,
+            Form::Single => Register::XMM0,
+        };
+        first + u32::from(number)
+    }
+
+    /// Registers that nothing else uses.
+    pub fn temporary(self) -> [Register; 2] {
+        [self.register(N_REGISTERS), self.register(N_REGISTERS + 1)]
+    }
+}
 
 /// Bit `k` if argument `k` may be read from memory.
 pub(super) fn folds(op: ScalarOp) -> u8 {
@@ -29,29 +157,8 @@ pub(super) struct Signs {
 impl Signs {
     /// The instructions that write `x * z + y`, `y * x + z` and `y * z + x` over `x`, for operands
     /// `x`, `y`, `z`, of which `z` may be memory.
-    fn codes(self) -> [Code; 3] {
-        match (self.product, self.term) {
-            (false, false) => [
-                Code::VEX_Vfmadd132pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256,
-            ],
-            (false, true) => [
-                Code::VEX_Vfmsub132pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfmsub213pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfmsub231pd_ymm_ymm_ymmm256,
-            ],
-            (true, false) => [
-                Code::VEX_Vfnmadd132pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfnmadd213pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfnmadd231pd_ymm_ymm_ymmm256,
-            ],
-            (true, true) => [
-                Code::VEX_Vfnmsub132pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256,
-                Code::VEX_Vfnmsub231pd_ymm_ymm_ymmm256,
-            ],
-        }
+    fn codes(self, form: Form) -> [Code; 3] {
+        form.codes().fma[usize::from(self.product) << 1 | usize::from(self.term)]
     }
 }
 
@@ -85,14 +192,6 @@ impl Builtin {
     ];
 }
 
-const ADD: Code = Code::VEX_Vaddpd_ymm_ymm_ymmm256;
-const MUL: Code = Code::VEX_Vmulpd_ymm_ymm_ymmm256;
-const MIN: Code = Code::VEX_Vminpd_ymm_ymm_ymmm256;
-const MAX: Code = Code::VEX_Vmaxpd_ymm_ymm_ymmm256;
-const AND: Code = Code::VEX_Vandpd_ymm_ymm_ymmm256;
-const OR: Code = Code::VEX_Vorpd_ymm_ymm_ymmm256;
-const XOR: Code = Code::VEX_Vxorpd_ymm_ymm_ymmm256;
-
 /// Predicates of the comparison instruction; all but the last two are false if unordered.
 const EQUAL: u32 = 0x00;
 const LESS: u32 = 0x11;
@@ -119,17 +218,21 @@ impl Assembler {
         match from {
             Source::Register(from) if from == to => {}
             Source::Register(from) => {
-                self.put(Instruction::with2(Code::VEX_Vmovupd_ymm_ymmm256, to, from));
+                self.put(Instruction::with2(self.form.codes().copy, to, from));
             }
             Source::Memory(from) => {
-                self.put(Instruction::with2(Code::VEX_Vmovupd_ymm_ymmm256, to, from));
+                self.put(Instruction::with2(self.form.codes().load, to, from));
             }
         }
     }
 
+    pub fn store(&mut self, to: MemoryOperand, from: Register) {
+        self.put(Instruction::with2(self.form.codes().store, to, from));
+    }
+
     /// `to = a * b + c` with signs. At most one argument is in memory; `to` may be one of them.
     pub fn fma(&mut self, signs: Signs, to: Register, [a, b, c]: [Source; 3]) {
-        let [times_last, plus_last, onto] = signs.codes();
+        let [times_last, plus_last, onto] = signs.codes(self.form);
         let is_to = |source: Source| matches!(source, Source::Register(r) if r == to);
         // Factors may change places: the second one is not in memory alone.
         let (a, b) = if matches!(a, Source::Memory(_)) || is_to(b) { (b, a) } else { (a, b) };
@@ -150,7 +253,7 @@ impl Assembler {
     }
 
     fn compare(&mut self, to: Register, a: Register, b: Source, predicate: u32) {
-        let code = Code::VEX_Vcmppd_ymm_ymm_ymmm256_imm8;
+        let code = self.form.codes().compare;
         self.put(match b {
             Source::Register(b) => Instruction::with4(code, to, a, b, predicate),
             Source::Memory(b) => Instruction::with4(code, to, a, b, predicate),
@@ -159,7 +262,7 @@ impl Assembler {
 
     /// `to = mask ? yes : no`.
     fn blend(&mut self, to: Register, no: Register, yes: Source, mask: Register) {
-        let code = Code::VEX_Vblendvpd_ymm_ymm_ymmm256_ymm;
+        let code = self.form.codes().blend;
         self.put(match yes {
             Source::Register(yes) => Instruction::with4(code, to, no, yes, mask),
             Source::Memory(yes) => Instruction::with4(code, to, no, yes, mask),
@@ -176,7 +279,9 @@ impl Assembler {
         constant: impl Fn(Builtin) -> MemoryOperand,
     ) {
         let constant = |which| Source::Memory(constant(which));
-        let [t, u] = TEMPORARY;
+        let form = self.form;
+        let codes = form.codes();
+        let [t, u] = form.temporary();
         let register = |source: Source| match source {
             Source::Register(register) => register,
             Source::Memory(_) => Register::None,
@@ -187,70 +292,91 @@ impl Assembler {
         let b = register(second);
         match inst {
             Inst::Add | Inst::Mul => {
-                let code = if inst == Inst::Add { ADD } else { MUL };
+                let code = if inst == Inst::Add { codes.add } else { codes.mul };
                 match first {
                     Source::Register(a) => self.binary(code, to, a, second),
                     Source::Memory(_) => self.binary(code, to, b, first),
                 }
             }
-            Inst::Sub => self.binary(Code::VEX_Vsubpd_ymm_ymm_ymmm256, to, a, second),
-            Inst::Div => self.binary(Code::VEX_Vdivpd_ymm_ymm_ymmm256, to, a, second),
+            Inst::Sub => self.binary(codes.sub, to, a, second),
+            Inst::Div => self.binary(codes.div, to, a, second),
             Inst::Identity => self.copy(to, first),
             Inst::Fma => {
                 let third = args.get(2).copied().unwrap_or(first);
                 self.fma(Signs { product: false, term: false }, to, [first, second, third]);
             }
-            Inst::Neg => self.binary(XOR, to, a, constant(Builtin::SignBit)),
-            Inst::Abs => self.binary(AND, to, a, constant(Builtin::AllButSign)),
-            Inst::Sqrt => self.put(match first {
-                Source::Register(a) => Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a),
-                Source::Memory(a) => Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a),
+            Inst::Neg => self.binary(codes.xor, to, a, constant(Builtin::SignBit)),
+            Inst::Abs => self.binary(codes.and, to, a, constant(Builtin::AllButSign)),
+            Inst::Sqrt => self.put(match (form, first) {
+                (Form::Packed, Source::Register(a)) => {
+                    Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a)
+                }
+                (Form::Packed, Source::Memory(a)) => {
+                    Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a)
+                }
+                (Form::Single, Source::Register(a)) => {
+                    Instruction::with3(Code::VEX_Vsqrtsd_xmm_xmm_xmmm64, to, a, a)
+                }
+                (Form::Single, Source::Memory(a)) => {
+                    Instruction::with3(Code::VEX_Vsqrtsd_xmm_xmm_xmmm64, to, to, a)
+                }
             }),
             Inst::Floor | Inst::Ceil => {
                 let way = if inst == Inst::Floor { DOWN } else { UP };
-                let code = Code::VEX_Vroundpd_ymm_ymmm256_imm8;
-                self.put(match first {
-                    Source::Register(a) => Instruction::with3(code, to, a, way),
-                    Source::Memory(a) => Instruction::with3(code, to, a, way),
+                self.put(match (form, first) {
+                    (Form::Packed, Source::Register(a)) => {
+                        Instruction::with3(Code::VEX_Vroundpd_ymm_ymmm256_imm8, to, a, way)
+                    }
+                    (Form::Packed, Source::Memory(a)) => {
+                        Instruction::with3(Code::VEX_Vroundpd_ymm_ymmm256_imm8, to, a, way)
+                    }
+                    (Form::Single, Source::Register(a)) => {
+                        let code = Code::VEX_Vroundsd_xmm_xmm_xmmm64_imm8;
+                        Instruction::with4(code, to, a, a, way)
+                    }
+                    (Form::Single, Source::Memory(a)) => {
+                        let code = Code::VEX_Vroundsd_xmm_xmm_xmmm64_imm8;
+                        Instruction::with4(code, to, to, a, way)
+                    }
                 });
             }
             // The instruction gives its second argument for zeros and NaN: both orders joined give
             // -0 for zeros of both signs, and NaN for NaN.
             Inst::Min => {
-                self.binary(MIN, t, a, second);
-                self.binary(MIN, u, b, first);
-                self.binary(OR, to, t, Source::Register(u));
+                self.binary(codes.min, t, a, second);
+                self.binary(codes.min, u, b, first);
+                self.binary(codes.or, to, t, Source::Register(u));
             }
             Inst::Max => {
-                self.binary(MAX, t, a, second);
-                self.binary(MAX, u, b, first);
-                self.binary(AND, t, t, Source::Register(u));
+                self.binary(codes.max, t, a, second);
+                self.binary(codes.max, u, b, first);
+                self.binary(codes.and, t, t, Source::Register(u));
                 self.compare(u, a, second, UNORDERED);
-                self.binary(OR, to, t, Source::Register(u));
+                self.binary(codes.or, to, t, Source::Register(u));
             }
             Inst::Copysign => {
-                self.binary(AND, t, a, constant(Builtin::AllButSign));
-                self.binary(AND, u, b, constant(Builtin::SignBit));
-                self.binary(OR, to, t, Source::Register(u));
+                self.binary(codes.and, t, a, constant(Builtin::AllButSign));
+                self.binary(codes.and, u, b, constant(Builtin::SignBit));
+                self.binary(codes.or, to, t, Source::Register(u));
             }
             Inst::Compare(comparison) => {
                 self.compare(t, a, second, predicate(comparison));
-                self.binary(AND, to, t, constant(Builtin::One));
+                self.binary(codes.and, to, t, constant(Builtin::One));
             }
             Inst::And | Inst::Or => {
-                let code = if inst == Inst::And { AND } else { OR };
+                let code = if inst == Inst::And { codes.and } else { codes.or };
                 self.compare(t, a, constant(Builtin::Zero), NOT_EQUAL);
                 self.compare(u, b, constant(Builtin::Zero), NOT_EQUAL);
                 self.binary(code, t, t, Source::Register(u));
-                self.binary(AND, to, t, constant(Builtin::One));
+                self.binary(codes.and, to, t, constant(Builtin::One));
             }
             Inst::Not => {
                 self.compare(t, a, constant(Builtin::Zero), EQUAL);
-                self.binary(AND, to, t, constant(Builtin::One));
+                self.binary(codes.and, to, t, constant(Builtin::One));
             }
             Inst::Step => {
                 self.compare(t, a, constant(Builtin::Zero), GREATER_EQUAL);
-                self.binary(AND, to, t, constant(Builtin::One));
+                self.binary(codes.and, to, t, constant(Builtin::One));
             }
             Inst::Select => {
                 let other = args.get(2).copied().unwrap_or(first);

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::LANES;
 use crate::backend::jit::address::{Chains, Link};
-use crate::kernel::ir::{AddrId, Kernel, LoopId};
+use crate::kernel::ir::{Addr, AddrId, Kernel, LoopId};
 use crate::kernel::lanes::{self, stride};
 
 /// How the lanes of a pointer differ.
@@ -108,13 +108,18 @@ fn parts(link: &Link) -> (Option<u32>, Option<u32>) {
 
 /// Whether all distances that the code of a loop states fit into 32 bits.
 pub(super) fn are_in_reach(kernel: &Kernel, id: LoopId, body: &lanes::Body) -> bool {
-    body.loads.iter().chain(&body.stores).all(|&at| {
-        let addr = &kernel.addrs[at as usize];
-        let lookups = addr.tables.iter().map(|lookup| &lookup.index);
-        let near = |distance: i64| distance.unsigned_abs() < 1 << 25;
-        near(stride(addr, id))
-            && std::iter::once(&addr.index).chain(lookups).all(|index| {
-                index.offset.unsigned_abs() < 1 << 27 && index.terms.iter().all(|t| near(t.1))
-            })
+    let near = |addr: &Addr| stride(addr, id).unsigned_abs() < FAR && is_in_reach(addr);
+    body.loads.iter().chain(&body.stores).all(|&at| near(&kernel.addrs[at as usize]))
+}
+
+/// A stride of so many numbers is too far, even for four iterations.
+const FAR: u64 = 1 << 25;
+
+/// Whether all distances that lead to a number fit into 32 bits.
+pub(super) fn is_in_reach(addr: &Addr) -> bool {
+    let lookups = addr.tables.iter().map(|lookup| &lookup.index);
+    std::iter::once(&addr.index).chain(lookups).all(|index| {
+        let near = |term: &(LoopId, i64)| term.1.unsigned_abs() < FAR;
+        index.offset.unsigned_abs() < 1 << 27 && index.terms.iter().all(near)
     })
 }

@@ -1,0 +1,299 @@
+//! A segment as lines for the allocation of registers.
+//!
+//! Numbers of memory that nothing writes are read where they are used. Like calls are one call of
+//! a function of four numbers, whose arguments and results stand in memory of their own.
+
+use rustc_hash::FxHashMap;
+
+use super::Surroundings;
+use crate::backend::jit::plan::NO_HOME;
+use crate::backend::jit::vector::operation::{self, Signs};
+use crate::kernel::allocate::{Line, Value};
+use crate::kernel::ir::{AddrId, Base, Inst, Val};
+use crate::kernel::pack;
+use crate::ops::math::LANES;
+use crate::ops::scalar::{Jit, ScalarOp};
+
+/// What a line does.
+#[derive(Clone, Copy)]
+pub(super) enum Action {
+    Load(AddrId),
+    Store(AddrId),
+    /// Adds to a number in memory.
+    Accumulate(AddrId),
+    Apply(ScalarOp),
+    /// A product plus a term, each with its sign.
+    Fma(Signs),
+    /// Index into the kernel's counters.
+    Counter(u32),
+    /// Puts an argument of calls into its place.
+    Stage(u32),
+    /// Takes a result of calls from its place.
+    Take(u32),
+    /// Makes the calls with this number.
+    Calls(u32),
+    /// Goes on at [`Action::End`] unless a result is wanted.
+    Begin(u32),
+    End,
+}
+
+impl Action {
+    /// Whether control comes or goes here.
+    pub fn is_branch(self) -> bool {
+        matches!(self, Action::Begin(_) | Action::End)
+    }
+}
+
+/// Where a value has its place in memory.
+#[derive(Clone, Copy)]
+pub(super) enum Home {
+    /// Computed here.
+    None,
+    /// The constant with this index.
+    Constant(u32),
+    /// In scratch memory, where another function or this one puts it.
+    Scratch(u32),
+    Memory(AddrId),
+    /// A place of arguments and results of calls.
+    Staged(u32),
+}
+
+/// Like calls that are made as one.
+pub(super) struct Group {
+    /// Of a function of four numbers.
+    pub function: usize,
+    pub tags: u64,
+    pub n_calls: u32,
+}
+
+/// The lines of a segment and what they refer to.
+#[derive(Default)]
+pub(super) struct Code {
+    pub lines: Vec<Line>,
+    /// For each line.
+    pub actions: Vec<Action>,
+    /// For each line where in scratch memory its result goes, or [`NO_HOME`].
+    pub kept: Vec<u32>,
+    /// For each value of the lines.
+    pub homes: Vec<Home>,
+    pub constants: Vec<f64>,
+    pub groups: Vec<Group>,
+    /// For each line whether it keeps its place among such lines.
+    pinned: Vec<bool>,
+}
+
+impl Code {
+    /// Reads straight instructions.
+    pub fn of(around: &Surroundings, insts: &[Inst]) -> Code {
+        let (mut least, mut largest) = (Val::MAX, 0);
+        for inst in insts {
+            if let Some(dst) = pack::defined(inst) {
+                least = least.min(dst);
+                largest = largest.max(dst);
+            }
+        }
+        let n = (largest + 1).saturating_sub(least) as usize;
+        let mut reader = Reader {
+            around,
+            least,
+            inner: vec![NOT_KNOWN; n],
+            outer: FxHashMap::default(),
+            negated: vec![None; n],
+            code: Code::default(),
+        };
+        let mut rest = insts;
+        while let [inst, others @ ..] = rest {
+            let n = if around.packs { pack::alike(rest) } else { 1 };
+            if n > 1 {
+                reader.calls(&rest[..n]);
+                rest = &rest[n..];
+            } else {
+                reader.inst(inst);
+                rest = others;
+            }
+        }
+        reader.code
+    }
+
+    /// For each value whether it has a place in memory.
+    pub fn fixed(&self) -> Vec<bool> {
+        self.homes.iter().map(|home| !matches!(home, Home::None)).collect()
+    }
+
+    /// Whether a line keeps its place among such lines.
+    pub fn is_pinned(&self, line: usize) -> bool {
+        self.pinned[line]
+    }
+
+    /// Whether anything is called.
+    pub fn has_calls(&self) -> bool {
+        let is_call = |(line, action): (&Line, &Action)| line.is_call && !action.is_branch();
+        self.lines.iter().zip(&self.actions).any(is_call)
+    }
+
+    /// The addresses that lines use.
+    pub fn addresses(&self) -> impl Iterator<Item = AddrId> {
+        let homes = self.lines.iter().flat_map(Line::args).filter_map(|&arg| {
+            match self.homes[arg as usize] {
+                Home::Memory(addr) => Some(addr),
+                _ => None,
+            }
+        });
+        let accessed = self.actions.iter().filter_map(|action| match *action {
+            Action::Load(addr) | Action::Store(addr) | Action::Accumulate(addr) => Some(addr),
+            _ => None,
+        });
+        homes.chain(accessed)
+    }
+}
+
+const NOT_KNOWN: Value = Value::MAX;
+
+struct Reader<'a> {
+    around: &'a Surroundings<'a>,
+    least: Val,
+    /// Values of the segment.
+    inner: Vec<Value>,
+    /// Values from outside and constants.
+    outer: FxHashMap<Val, Value>,
+    /// What a value of the segment is the negative of.
+    negated: Vec<Option<Val>>,
+    code: Code,
+}
+
+impl Reader<'_> {
+    fn inst(&mut self, inst: &Inst) {
+        match *inst {
+            Inst::Load { dst, addr } => {
+                let base = self.around.kernel.addrs[addr as usize].base;
+                let is_constant = matches!(base, Base::Arg(_) | Base::Data(_));
+                if is_constant && self.home(dst) == NO_HOME {
+                    self.new_value(dst, Home::Memory(addr));
+                } else {
+                    self.define(dst, Line::default(), Action::Load(addr), !is_constant);
+                }
+            }
+            Inst::Store { addr, src } => self.write(src, Action::Store(addr)),
+            Inst::Accumulate { addr, src } => self.write(src, Action::Accumulate(addr)),
+            Inst::Apply { dst, op: ScalarOp::Fma, args } => self.fma(dst, args),
+            Inst::Apply { dst, op, args } => {
+                if op == ScalarOp::Neg {
+                    self.negated[(dst - self.least) as usize] = Some(args[0]);
+                }
+                let line = Line {
+                    args: args.map(|arg| self.value(arg)),
+                    n_args: op.arity() as u8,
+                    folds: operation::folds(op),
+                    is_call: op.row().jit == Jit::Call,
+                    ..Line::default()
+                };
+                self.define(dst, line, Action::Apply(op), false);
+            }
+            Inst::Counter { dst, info } => {
+                self.define(dst, Line::default(), Action::Counter(info), false);
+            }
+            Inst::IfWanted { res } => self.branch(Action::Begin(res)),
+            Inst::EndWanted => self.branch(Action::End),
+            _ => {}
+        }
+    }
+
+    /// Signs are part of the instruction; what negates is left out if nothing else needs it.
+    fn fma(&mut self, dst: Val, args: [Val; 3]) {
+        let mut is_negative = [false; 3];
+        let args = [0, 1, 2].map(|k| {
+            let place = args[k].checked_sub(self.least);
+            match place.and_then(|place| *self.negated.get(place as usize)?) {
+                Some(plain) => {
+                    is_negative[k] = true;
+                    self.value(plain)
+                }
+                None => self.value(args[k]),
+            }
+        });
+        let signs = Signs { product: is_negative[0] != is_negative[1], term: is_negative[2] };
+        let folds = operation::folds(ScalarOp::Fma);
+        let line = Line { args, n_args: 3, folds, overwrites: true, ..Line::default() };
+        self.define(dst, line, Action::Fma(signs), false);
+    }
+
+    /// Up to four calls as one.
+    fn calls(&mut self, insts: &[Inst]) {
+        let number = self.code.groups.len() as u32;
+        let first = LANES as u32 * number;
+        let mut group = Group { function: 0, tags: 0, n_calls: insts.len() as u32 };
+        for (lane, inst) in (0..).zip(insts) {
+            let (Some(wide), &Inst::Apply { args, .. }) = (pack::wide(inst), inst) else { continue };
+            group.function = wide.on_four as *const () as usize;
+            group.tags |= u64::from(wide.tag.to_bits() != 0) << lane;
+            self.write(args[0], Action::Stage(first + lane));
+        }
+        self.code.groups.push(group);
+        self.push(Line { is_call: true, ..Line::default() }, Action::Calls(number), NO_HOME, true);
+        for (lane, inst) in (0..).zip(insts) {
+            let Some(dst) = pack::defined(inst) else { continue };
+            if self.home(dst) == NO_HOME {
+                self.new_value(dst, Home::Staged(first + lane));
+            } else {
+                self.define(dst, Line::default(), Action::Take(first + lane), true);
+            }
+        }
+    }
+
+    fn branch(&mut self, action: Action) {
+        self.push(Line { is_call: true, ..Line::default() }, action, NO_HOME, true);
+    }
+
+    fn write(&mut self, src: Val, action: Action) {
+        let src = self.value(src);
+        let line = Line { args: [src; 3], n_args: 1, folds: 1, ..Line::default() };
+        self.push(line, action, NO_HOME, true);
+    }
+
+    fn define(&mut self, dst: Val, line: Line, action: Action, is_pinned: bool) {
+        let home = self.home(dst);
+        let is_kept = home != NO_HOME;
+        let dst = self.new_value(dst, if is_kept { Home::Scratch(home) } else { Home::None });
+        self.push(Line { dst: Some(dst), is_kept, ..line }, action, home, is_pinned);
+    }
+
+    fn home(&self, val: Val) -> u32 {
+        self.around.value_home[val as usize]
+    }
+
+    fn value(&mut self, val: Val) -> Value {
+        let place = val.checked_sub(self.least).map(|place| place as usize);
+        let inner = place.and_then(|place| self.inner.get(place)).filter(|&&v| v != NOT_KNOWN);
+        if let Some(&known) = inner {
+            return known;
+        }
+        if let Some(&known) = self.outer.get(&val) {
+            return known;
+        }
+        let home = match self.around.constants[val as usize] {
+            Some(constant) => {
+                self.code.constants.push(constant);
+                Home::Constant(self.code.constants.len() as u32 - 1)
+            }
+            None => Home::Scratch(self.home(val)),
+        };
+        let value = self.code.homes.len() as Value;
+        self.code.homes.push(home);
+        self.outer.insert(val, value);
+        value
+    }
+
+    fn new_value(&mut self, val: Val, home: Home) -> Value {
+        let value = self.code.homes.len() as Value;
+        self.code.homes.push(home);
+        self.inner[(val - self.least) as usize] = value;
+        value
+    }
+
+    fn push(&mut self, line: Line, action: Action, kept: u32, is_pinned: bool) {
+        self.code.lines.push(line);
+        self.code.actions.push(action);
+        self.code.kept.push(kept);
+        self.code.pinned.push(is_pinned);
+    }
+}
