@@ -8,67 +8,32 @@
 mod support;
 
 use std::fmt::Write;
-use std::path::Path;
-use std::process::Command;
 
 use nablac::backend::abi::Memory;
 use nablac::function::Compiled;
-use nablac::kernel::ir::{Base, Inst, Kernel};
-use nablac::model::Model;
-use serde_json::Value as Json;
+use nablac::kernel::ir::Kernel;
+use support::works::{Ratios, by_gcc, names, statements, work};
 use support::{one_thread, thread_seconds};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const POINTS: usize = 100_000;
 const TOGETHER: usize = 60;
 
 fn main() {
-    let folder = Path::new(ROOT).join("../shared/data/expr");
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        return println!("{} is not there", folder.display());
-    };
-    let mut names: Vec<String> = files
-        .filter_map(|file| file.ok()?.file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".txt").map(str::to_owned))
-        .collect();
-    names.sort();
-    let (mut log_ratio, mut n) = (0.0, 0);
+    let mut ratios = Ratios::default();
     println!("work            ns a point: ours, gcc; ours / gcc");
-    for name in names {
-        let script = format!("{ROOT}/../shared/checks/works_to_nab.py");
-        let file = folder.join(format!("{name}.txt"));
-        let program = Command::new("python3").arg(script).arg(file).output().expect("python3");
-        let program = String::from_utf8(program.stdout).expect("a program");
-        let function = Model::parse(&name, &program).function().expect("it lowers");
-        let compiled = function.compile(&one_thread()).expect("it compiles");
-        let reference = std::fs::read_to_string(folder.join(format!("{name}.json")));
-        let reference: Json = serde_json::from_str(&reference.expect("a reference")).expect("JSON");
-        let inputs = inputs(&compiled, &reference);
+    for name in names() {
+        let (compiled, inputs) = work(&name, &one_thread(), POINTS);
         let ours = ours(&compiled, &inputs) * 1e9;
-        match by_gcc(&name, &compiled, &inputs) {
+        let text = in_c(&compiled.kernel, &inputs);
+        match text.and_then(|text| by_gcc(&name, &text, &["-ffast-math"])) {
             Some(gcc) => {
                 println!("{name:14} {ours:10.1} {gcc:10.1} {:8.3}", ours / gcc);
-                log_ratio += (ours / gcc).ln();
-                n += 1;
+                ratios.add(ours / gcc);
             }
             None => println!("{name:14} {ours:10.1}, no gcc or loops in the kernel"),
         }
     }
-    println!("geometric mean {:.3}", (log_ratio / f64::from(n)).exp());
-}
-
-/// The regular points of the reference again and again, a little apart.
-fn inputs(compiled: &Compiled, reference: &Json) -> Vec<Vec<f64>> {
-    let points = reference["points"].as_array().expect("points");
-    let names = reference["inputs"].as_array().expect("inputs");
-    let value = |k: usize, name: &str| {
-        let at = names.iter().position(|n| n.as_str() == Some(name)).expect("an input");
-        let x = &points[k % points.len().min(4)]["x"][at];
-        let x = x.as_f64().or_else(|| x.as_str()?.parse().ok()).expect("a number");
-        x * (1.0 + 1e-6 * (k % 997) as f64)
-    };
-    let inputs = compiled.function.inputs().iter();
-    inputs.map(|input| (0..POINTS).map(|k| value(k, &input.name)).collect()).collect()
+    println!("geometric mean {:.3}", ratios.mean());
 }
 
 /// Least seconds a point.
@@ -95,36 +60,7 @@ fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
 
 /// The kernel as a loop over points in C, with a main function that times it.
 fn in_c(kernel: &Kernel, inputs: &[Vec<f64>]) -> Option<String> {
-    let mut body = String::new();
-    let address = |addr: u32| {
-        let addr = &kernel.addrs[addr as usize];
-        let at = addr.index.offset;
-        match addr.base {
-            _ if !addr.tables.is_empty() || !addr.index.terms.is_empty() => None,
-            Base::Arg(k) => Some(format!("x{k}[{at} * N + i]")),
-            Base::Res(k) => Some(format!("y{k}[{at} * N + i]")),
-            Base::Work | Base::Data(_) => None,
-        }
-    };
-    for inst in &kernel.insts {
-        match *inst {
-            Inst::Const { dst, value } => writeln!(body, "double v{dst} = {value:?};").ok()?,
-            Inst::Load { dst, addr } => {
-                writeln!(body, "double v{dst} = {};", address(addr)?).ok()?;
-            }
-            Inst::Store { addr, src } => writeln!(body, "{} = v{src};", address(addr)?).ok()?,
-            Inst::Apply { dst, op, args } => {
-                let mut text = op.row().c.to_owned();
-                for (name, arg) in ["{a}", "{b}", "{c}"].into_iter().zip(args) {
-                    text = text.replace(name, &format!("v{arg}"));
-                }
-                writeln!(body, "double v{dst} = {text};").ok()?;
-            }
-            Inst::IfWanted { .. } => body.push_str("{\n"),
-            Inst::EndWanted => body.push_str("}\n"),
-            _ => return None,
-        }
-    }
+    let body = statements(kernel, |name, k, at| format!("{name}{k}[{at} * N + i]"))?;
     let mut text = format!(
         "#include <math.h>\n#include <stdio.h>\n#include <time.h>\n#include <stdlib.h>\nenum {{ N = {POINTS} }};\n"
     );
@@ -159,24 +95,4 @@ fn in_c(kernel: &Kernel, inputs: &[Vec<f64>]) -> Option<String> {
     )
     .ok()?;
     Some(text)
-}
-
-/// Nanoseconds a point.
-fn by_gcc(name: &str, compiled: &Compiled, inputs: &[Vec<f64>]) -> Option<f64> {
-    let text = in_c(&compiled.kernel, inputs)?;
-    let folder = std::env::temp_dir();
-    let [source, program] = ["c", "out"]
-        .map(|end| folder.join(format!("nablac-points-{name}-{}.{end}", std::process::id())));
-    std::fs::write(&source, text).ok()?;
-    let made = Command::new("gcc")
-        .args(["-O3", "-march=native", "-ffast-math", "-w"])
-        .arg(&source)
-        .arg("-o")
-        .arg(&program)
-        .arg("-lm")
-        .status();
-    let output = made.ok()?.success().then(|| Command::new(&program).output().ok());
-    let _ = std::fs::remove_file(source);
-    let _ = std::fs::remove_file(program);
-    String::from_utf8(output??.stdout).ok()?.trim().parse().ok()
 }

@@ -2,6 +2,8 @@
 //! not count.
 #![allow(dead_code)] // each bench uses its part
 
+pub mod works;
+
 use std::process::Command;
 
 use nablac::backend::abi::Memory;

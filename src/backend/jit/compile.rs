@@ -11,8 +11,8 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
-use super::translate::{Cache, signature, translate};
 use super::plan::Plan;
+use super::translate::{Cache, signature, translate};
 use super::{JitOptions, Unit, vector};
 use crate::backend::abi::{Context, EngineError};
 

@@ -235,7 +235,9 @@ fn straight(
 ) -> Vec<Option<Straight>> {
     let by_begin: FxHashMap<usize, usize> = segments.iter().map(|s| (s.begin, s.end)).collect();
     let of = |items: &Vec<Item>| match items[..] {
-        [Item::Insts { begin, end }] if by_begin.get(&(begin as usize)) == Some(&(end as usize)) => {
+        [Item::Insts { begin, end }]
+            if by_begin.get(&(begin as usize)) == Some(&(end as usize)) =>
+        {
             Some(Straight::new(around, begin as usize, end as usize))
         }
         _ => None,

@@ -22,9 +22,9 @@ use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
 use crate::kernel::{lanes, schedule};
 use crate::ops::math::LANES;
 
-use operation::N_REGISTERS;
 use body::{Action, Code, Home, Invariant};
 pub(super) use emit::compile;
+use operation::N_REGISTERS;
 use pointers::Pointers;
 
 /// Whether this machine runs such code.

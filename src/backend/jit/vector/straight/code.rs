@@ -223,7 +223,9 @@ impl Reader<'_> {
         let first = LANES as u32 * number;
         let mut group = Group { function: 0, tags: 0, n_calls: insts.len() as u32 };
         for (lane, inst) in (0..).zip(insts) {
-            let (Some(wide), &Inst::Apply { args, .. }) = (pack::wide(inst), inst) else { continue };
+            let (Some(wide), &Inst::Apply { args, .. }) = (pack::wide(inst), inst) else {
+                continue;
+            };
             group.function = wide.on_four as *const () as usize;
             group.tags |= u64::from(wide.tag.to_bits() != 0) << lane;
             self.write(args[0], Action::Stage(first + lane));

@@ -1,7 +1,7 @@
 //! Which instructions of a kernel become straight-line functions.
 
-use crate::kernel::ir::{Inst, Kernel, LoopId};
 use crate::backend::jit::vector::pointers::is_in_reach;
+use crate::kernel::ir::{Inst, Kernel, LoopId};
 
 /// Consecutive instructions, from `begin` up to `end`.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,110 @@
+//! Works of `../shared/data/expr`, one point at a time on one thread: machine code, beside the
+//! kernel before registers are allocated as C with one local for each value, compiled by gcc -O3
+//! -march=native without contraction; under `--math fast` with gcc's own contraction.
+//!
+//! `cargo bench --bench works [NAME]`
+
+mod support;
+
+use std::fmt::Write;
+
+use nablac::backend::abi::Memory;
+use nablac::function::{Compiled, Options};
+use nablac::kernel::ir::Kernel;
+use nablac::simplify::SimplifyOptions;
+use nablac::simplify::rules::Math;
+use support::works::{Ratios, by_gcc, names, statements, work};
+use support::{one_thread, thread_seconds};
+
+/// Points that calls take in turn.
+const POINTS: usize = 4;
+/// Seconds of a measurement, and how many there are, of which the least counts.
+const SECONDS: f64 = 0.25;
+const MEASUREMENTS: usize = 4;
+
+fn main() {
+    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    for (math, title, flag) in [
+        (Math::Real, "default", "-ffp-contract=off"),
+        (Math::Fast, "--math fast", "-ffp-contract=fast"),
+    ] {
+        let mut ratios = Ratios::default();
+        println!("{title}: ns a call: ours, gcc; ours / gcc");
+        for name in names().into_iter().filter(|name| name.contains(&filter)) {
+            let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
+            let (compiled, inputs) = work(&name, &Options { simplify, ..one_thread() }, POINTS);
+            let ours = ours(&compiled, &inputs) * 1e9;
+            let text = in_c(&compiled.kernel, &inputs, (1e9 * SECONDS / ours) as u64);
+            match text.and_then(|text| by_gcc(&name, &text, &[flag])) {
+                Some(gcc) => {
+                    println!("{name:14} {ours:10.1} {gcc:10.1} {:8.3}", ours / gcc);
+                    ratios.add(ours / gcc);
+                }
+                None => println!("{name:14} {ours:10.1}, no gcc or loops in the kernel"),
+            }
+        }
+        println!("geometric mean {:.3}", ratios.mean());
+    }
+}
+
+/// Least seconds a call.
+fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
+    let points: Vec<Vec<&[f64]>> =
+        (0..POINTS).map(|p| inputs.iter().map(|x| &x[p..=p]).collect()).collect();
+    let outputs = compiled.function.outputs().iter();
+    let mut values: Vec<Vec<f64>> = outputs.map(|o| vec![0.0; o.pattern.nnz()]).collect();
+    let mut wanted: Vec<_> = values.iter_mut().map(|v| Some(&mut v[..])).collect();
+    let mut memory = Memory::default();
+    let (mut least, mut n, mut measured) = (f64::INFINITY, 1000, 0);
+    while measured < MEASUREMENTS {
+        let start = thread_seconds();
+        for k in 0..n {
+            let point = &points[k % POINTS];
+            compiled.evaluate_into(point, &mut wanted, &mut memory).expect("it evaluates");
+        }
+        let seconds = thread_seconds() - start;
+        if seconds < SECONDS {
+            n *= 2;
+        } else {
+            measured += 1;
+            least = least.min(seconds / n as f64);
+        }
+    }
+    least
+}
+
+/// The kernel in C with a main function that times so many calls.
+fn in_c(kernel: &Kernel, inputs: &[Vec<f64>], n_calls: u64) -> Option<String> {
+    let body = statements(kernel, |name, k, at| format!("{name}{k}[{at}]"))?;
+    let mut text = "#include <math.h>\n#include <stdio.h>\n#include <time.h>\n".to_owned();
+    let (mut parameters, mut given) = (Vec::new(), Vec::new());
+    for (k, values) in inputs.iter().enumerate() {
+        parameters.push(format!("const double *restrict x{k}"));
+        given.push(format!("x{k} + r % {POINTS}"));
+        writeln!(
+            text,
+            "static double x{k}[] = {{{}}};",
+            values.iter().map(|x| format!("{x:?}")).collect::<Vec<_>>().join(",")
+        )
+        .ok()?;
+    }
+    for (k, port) in kernel.res.iter().enumerate() {
+        parameters.push(format!("double *restrict y{k}"));
+        given.push(format!("y{k}"));
+        writeln!(text, "static double y{k}[{}];", port.nnz.max(1)).ok()?;
+    }
+    writeln!(
+        text,
+        "__attribute__((noinline)) void f({}) {{\n{body}}}\n\
+         int main(void) {{ double least = 1e9; for (int k = 0; k < {MEASUREMENTS}; ++k) {{\n\
+         struct timespec a, b; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);\n\
+         for (long r = 0; r < {n_calls}; ++r) f({});\n\
+         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);\n\
+         double s = b.tv_sec - a.tv_sec + 1e-9 * (b.tv_nsec - a.tv_nsec); if (s < least) least = s; }}\n\
+         printf(\"%.6f\\n\", least / {n_calls} * 1e9); return 0; }}",
+        parameters.join(", "),
+        given.join(", ")
+    )
+    .ok()?;
+    Some(text)
+}
