@@ -12,7 +12,7 @@ use std::fmt::Write;
 use nablac::backend::abi::Memory;
 use nablac::function::Compiled;
 use nablac::kernel::ir::Kernel;
-use support::works::{Ratios, by_gcc, names, statements, work};
+use support::works::{Ratios, by_gcc, helpers, names, statements, work};
 use support::{one_thread, thread_seconds};
 
 const POINTS: usize = 100_000;
@@ -64,19 +64,20 @@ fn in_c(kernel: &Kernel, inputs: &[Vec<f64>]) -> Option<String> {
     let mut text = format!(
         "#include <math.h>\n#include <stdio.h>\n#include <time.h>\n#include <stdlib.h>\nenum {{ N = {POINTS} }};\n"
     );
+    text.push_str(&helpers(kernel));
     let (mut parameters, mut given, mut made) = (Vec::new(), Vec::new(), String::new());
     for (k, values) in inputs.iter().enumerate() {
-        parameters.push(format!("const double *restrict x{k}"));
-        given.push(format!("x{k}"));
+        parameters.push(format!("const double *restrict in{k}"));
+        given.push(format!("in{k}"));
         // A few values are enough.
         let few: Vec<String> = values[..997].iter().map(|x| format!("{x:?}")).collect();
         writeln!(text, "static const double few{k}[] = {{{}}};", few.join(",")).ok()?;
-        writeln!(made, "double *x{k} = aligned_alloc(64, 64 + 8L * N); for (long i = 0; i < N; ++i) x{k}[i] = few{k}[i % 997];").ok()?;
+        writeln!(made, "double *in{k} = aligned_alloc(64, 64 + 8L * N); for (long i = 0; i < N; ++i) in{k}[i] = few{k}[i % 997];").ok()?;
     }
     for (k, port) in kernel.res.iter().enumerate() {
-        parameters.push(format!("double *restrict y{k}"));
-        given.push(format!("y{k}"));
-        writeln!(made, "double *y{k} = calloc({}L * N, 8);", port.nnz).ok()?;
+        parameters.push(format!("double *restrict out{k}"));
+        given.push(format!("out{k}"));
+        writeln!(made, "double *out{k} = calloc({}L * N, 8);", port.nnz).ok()?;
     }
     writeln!(
         text,

@@ -13,7 +13,7 @@ use nablac::function::{Compiled, Options};
 use nablac::kernel::ir::Kernel;
 use nablac::simplify::SimplifyOptions;
 use nablac::simplify::rules::Math;
-use support::works::{Ratios, by_gcc, names, statements, work};
+use support::works::{Ratios, by_gcc, helpers, names, statements, work};
 use support::{one_thread, thread_seconds};
 
 /// Points that calls take in turn.
@@ -77,21 +77,22 @@ fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
 fn in_c(kernel: &Kernel, inputs: &[Vec<f64>], n_calls: u64) -> Option<String> {
     let body = statements(kernel, |name, k, at| format!("{name}{k}[{at}]"))?;
     let mut text = "#include <math.h>\n#include <stdio.h>\n#include <time.h>\n".to_owned();
+    text.push_str(&helpers(kernel));
     let (mut parameters, mut given) = (Vec::new(), Vec::new());
     for (k, values) in inputs.iter().enumerate() {
-        parameters.push(format!("const double *restrict x{k}"));
-        given.push(format!("x{k} + r % {POINTS}"));
+        parameters.push(format!("const double *restrict in{k}"));
+        given.push(format!("in{k} + r % {POINTS}"));
         writeln!(
             text,
-            "static double x{k}[] = {{{}}};",
+            "static double in{k}[] = {{{}}};",
             values.iter().map(|x| format!("{x:?}")).collect::<Vec<_>>().join(",")
         )
         .ok()?;
     }
     for (k, port) in kernel.res.iter().enumerate() {
-        parameters.push(format!("double *restrict y{k}"));
-        given.push(format!("y{k}"));
-        writeln!(text, "static double y{k}[{}];", port.nnz.max(1)).ok()?;
+        parameters.push(format!("double *restrict out{k}"));
+        given.push(format!("out{k}"));
+        writeln!(text, "static double out{k}[{}];", port.nnz.max(1)).ok()?;
     }
     writeln!(
         text,

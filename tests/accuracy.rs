@@ -142,7 +142,7 @@ fn one_number_and_lanes_have_the_same_bits() {
         let f = Model::parse("f.nab", &source).function().expect("it lowers");
         let compiled =
             |engine| f.compile(&Options { engine, ..Options::default() }).expect("it compiles");
-        let (jit, interp) = (compiled(EngineKind::Jit), compiled(EngineKind::Interp));
+        let (jit, interp) = (compiled(EngineKind::default()), compiled(EngineKind::Interp));
         let mut all = points(op, 800);
         let tiny = f64::MIN_POSITIVE;
         all.extend([0.0, -0.0, 1e-310, -1e-310, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, tiny]);

@@ -39,9 +39,13 @@ fn bits(values: &[f64]) -> Vec<u64> {
 fn many_points_have_the_bits_of_one() {
     let f = mixed();
     let p = [0.5, 2.0];
-    for (engine, threads) in
-        [(EngineKind::Jit, 1), (EngineKind::Jit, 3), (EngineKind::Jit, 0), (EngineKind::Interp, 2)]
-    {
+    for (engine, threads) in [
+        (EngineKind::default(), 1),
+        (EngineKind::default(), 3),
+        (EngineKind::default(), 0),
+        (EngineKind::Jit, 1),
+        (EngineKind::Interp, 2),
+    ] {
         let f = compiled(&f, engine, threads);
         for n in [0, 1, 2, 127, 128, 129, 300, 1000] {
             let (x, s) = (points(n, 3), points(n, 1));
@@ -73,7 +77,7 @@ fn the_first_point_that_fails_is_named() {
     let n = 2000;
     let (x, s) = (points(n, 3), points(n, 1));
     for threads in [1, 4] {
-        let f = compiled(&f, EngineKind::Jit, threads);
+        let f = compiled(&f, EngineKind::default(), threads);
         let mut p = [0.5, 2.0].repeat(n);
         for wrong in [1999, 1100, 3] {
             p[2 * wrong + 1] = if wrong == 3 { f64::NAN } else { 200.0 + wrong as f64 };
@@ -92,7 +96,7 @@ fn the_first_point_that_fails_is_named() {
 
 #[test]
 fn wrong_lengths() {
-    let f = compiled(&mixed(), EngineKind::Jit, 0);
+    let f = compiled(&mixed(), EngineKind::default(), 0);
     let failed = f.evaluate_many(3, &[&[0.0; 8], &[0.0; 2], &[1.0]]).unwrap_err();
     assert_eq!(failed.to_string(), "input `x` of `f` has 9 nonzeros, 8 were given");
     let failed = f.evaluate_many(3, &[&[0.0; 9], &[0.0; 2]]).unwrap_err();
@@ -106,7 +110,7 @@ fn wrong_lengths() {
 
 #[test]
 fn cancelled() {
-    let f = compiled(&mixed(), EngineKind::Jit, 2);
+    let f = compiled(&mixed(), EngineKind::default(), 2);
     let n = 5000;
     let mut y = vec![0.0; n];
     let mut memory = Memory::with_cancel(Arc::new(AtomicBool::new(true)));

@@ -55,7 +55,7 @@ fn check(rolled: &str, expanded: &str) {
     let reference = dense(&rolled_f, &evaluate(rolled_f.func(), &inputs).unwrap());
     assert!(close(&reference, &expected), "{rolled}\n{reference:?}\n{expected:?}");
     let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-    for engine in [EngineKind::Interp, EngineKind::Jit, EngineKind::C] {
+    for engine in [EngineKind::Interp, EngineKind::default(), EngineKind::Jit, EngineKind::C] {
         if engine == EngineKind::C && !has_compiler() {
             continue;
         }
@@ -313,7 +313,7 @@ fn long_triangles_agree_with_a_plain_sum() {
         let x: Vec<f64> = (0..n).map(|k| (k as f64).sin()).collect();
         let all: f64 = x.iter().sum();
         let square: f64 = x.iter().map(|v| v * v).sum();
-        for engine in [EngineKind::Interp, EngineKind::Jit] {
+        for engine in [EngineKind::Interp, EngineKind::default(), EngineKind::Jit] {
             if engine == EngineKind::Interp && n > 1_000 {
                 continue;
             }

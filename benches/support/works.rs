@@ -54,6 +54,19 @@ pub fn work(name: &str, options: &Options, n_points: usize) -> (Compiled, Vec<Ve
     (compiled, inputs)
 }
 
+/// What the statements of a kernel call.
+pub fn helpers(kernel: &Kernel) -> String {
+    let mut helpers: Vec<&str> = Vec::new();
+    for inst in &kernel.insts {
+        if let Inst::Apply { op, .. } = inst
+            && !helpers.contains(&op.row().c_helper)
+        {
+            helpers.push(op.row().c_helper);
+        }
+    }
+    helpers.concat()
+}
+
 /// Statements in C that do what a kernel does, one local for each value; none if it has loops.
 pub fn statements(kernel: &Kernel, place: impl Fn(&str, u32, i64) -> String) -> Option<String> {
     let mut body = String::new();
@@ -61,8 +74,8 @@ pub fn statements(kernel: &Kernel, place: impl Fn(&str, u32, i64) -> String) -> 
         let addr = &kernel.addrs[addr as usize];
         match addr.base {
             _ if !addr.tables.is_empty() || !addr.index.terms.is_empty() => None,
-            Base::Arg(k) => Some(place("x", k, addr.index.offset)),
-            Base::Res(k) => Some(place("y", k, addr.index.offset)),
+            Base::Arg(k) => Some(place("in", k, addr.index.offset)),
+            Base::Res(k) => Some(place("out", k, addr.index.offset)),
             Base::Work | Base::Data(_) => None,
         }
     };

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::backend::jit::has_vectors;
 use crate::function::{EngineKind, FunctionError, Options};
 use crate::model::ModelError;
 use crate::simplify::SimplifyOptions;
@@ -126,7 +127,7 @@ impl From<FunctionError> for Failure {
 #[derive(clap::Args, Clone, Debug)]
 struct CompileArgs {
     /// What evaluates
-    #[arg(long, value_enum, default_value_t = Engine::Jit)]
+    #[arg(long, value_enum, default_value_t = Engine::fastest())]
     engine: Engine,
     /// Most threads that compile, and that share the iterations of a long loop; by default as
     /// many as the machine runs at once. Results do not depend on it
@@ -153,7 +154,9 @@ struct SimplifyArgs {
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
 enum Engine {
-    /// Machine code, made in milliseconds
+    /// Machine code, made in milliseconds, with vectors of four; needs AVX2 and FMA
+    Vector,
+    /// Machine code by Cranelift alone
     Jit,
     /// The interpreter, ready at once
     Interp,
@@ -175,10 +178,20 @@ enum Format {
 }
 
 impl Engine {
-    const ALL: [Engine; 3] = [Engine::Jit, Engine::Interp, Engine::C];
+    /// Those of this machine.
+    fn all() -> Vec<Engine> {
+        let vector = has_vectors().then_some(Engine::Vector);
+        vector.into_iter().chain([Engine::Jit, Engine::Interp, Engine::C]).collect()
+    }
+
+    /// The fastest machine code that this machine runs.
+    fn fastest() -> Engine {
+        if has_vectors() { Engine::Vector } else { Engine::Jit }
+    }
 
     fn kind(self) -> EngineKind {
         match self {
+            Engine::Vector => EngineKind::Vector,
             Engine::Jit => EngineKind::Jit,
             Engine::Interp => EngineKind::Interp,
             Engine::C => EngineKind::C,
@@ -187,6 +200,7 @@ impl Engine {
 
     fn name(self) -> &'static str {
         match self {
+            Engine::Vector => "vector",
             Engine::Jit => "jit",
             Engine::Interp => "interp",
             Engine::C => "c",

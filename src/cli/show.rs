@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use super::open::{ModelArgs, Opened};
 use super::spy::{Picture, svg};
 use super::{Failure, SimplifyArgs, accuracy, bench, files, print, put};
-use crate::backend::jit::{JitOptions, asm, clif};
+use crate::backend::jit::{JitOptions, Vectors, asm, clif};
 use crate::function::{Function, FunctionError};
 use crate::graph::{Func, visit};
 use crate::kernel;
@@ -100,7 +100,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         Stage::Formula => formula(&function)?,
         Stage::Latex => latex(&function.readable()),
         Stage::Kernel => kernel::print::text(&kernel(kernel::build)),
-        Stage::Clif => clif(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
+        Stage::Clif => {
+            let alone = JitOptions { vectors: Vectors::Narrow, ..jit };
+            clif(&kernel(kernel::build_in_place), &alone).map_err(engine)?
+        }
         Stage::Asm => asm(&kernel(kernel::build_in_place), &jit).map_err(engine)?,
         Stage::Spy => spy(args, &opened)?,
         Stage::Cost => cost(&function, &options),

@@ -108,7 +108,7 @@ fn test_in_engines(
     let mut outcome = Outcome { engines: Vec::new(), failures: Vec::new() };
     let engines = match args.engine {
         Some(engine) => vec![engine],
-        None => Engine::ALL.to_vec(),
+        None => Engine::all(),
     };
     let inputs = inputs(&function, test)?;
     let mut memory = cancel::memory();

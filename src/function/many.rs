@@ -179,7 +179,7 @@ impl Compiled {
 
     /// Machine code for many points at once.
     fn chunk(&self, each: &[bool], wanted: &[bool]) -> Option<Arc<Jit>> {
-        if self.options.engine != EngineKind::Jit {
+        if !matches!(self.options.engine, EngineKind::Vector | EngineKind::Jit) {
             return None;
         }
         let key = (each.to_vec(), wanted.to_vec());

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::backend::abi::{Engine, EngineError, EvalError, Memory};
 use crate::backend::c::{CEngine, CEngineError};
 use crate::backend::interp::Interp;
-use crate::backend::jit::{Jit, JitOptions};
+use crate::backend::jit::{self, Jit, JitOptions, Vectors};
 use crate::data::{Data, DataError, fitted, to_sprs};
 use crate::diff::{self, DiffError};
 use crate::graph::{Func, Graph, NodeId, visit};
@@ -115,15 +115,24 @@ pub struct Options {
 }
 
 /// What evaluates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EngineKind {
+    /// Machine code: straight-line code and loops in vectors of four written here, what branches
+    /// by Cranelift. Needs an x86-64 processor with AVX2 and FMA.
+    Vector,
     /// Machine code by Cranelift.
-    #[default]
     Jit,
     /// The reference interpreter, ready at once.
     Interp,
     /// C compiled by the system's `cc` and loaded.
     C,
+}
+
+impl Default for EngineKind {
+    /// The fastest machine code that this machine runs.
+    fn default() -> EngineKind {
+        if jit::has_vectors() { EngineKind::Vector } else { EngineKind::Jit }
+    }
 }
 
 /// Why a function could not be derived or compiled.
@@ -185,10 +194,10 @@ pub struct Timing {
 /// let f = Model::parse("f.nab", "param a = 2\ninput x[2]\noutput y = a * x").function()?;
 /// assert_eq!(f.inputs().iter().map(|i| i.is_param).collect::<Vec<_>>(), [true, false]);
 /// assert_eq!(f.outputs()[0].pattern.shape(), (2, 1));
-/// for engine in [EngineKind::Interp, EngineKind::Jit] {
+/// for engine in [EngineKind::Interp, EngineKind::Jit, EngineKind::default()] {
 ///     let compiled = f.compile(&Options { engine, ..Options::default() })?;
 ///     assert_eq!(compiled.evaluate(&[&[3.0], &[1.0, 2.0]])?, [[3.0, 6.0]]);
-///     assert_eq!(compiled.code_bytes() > 0, engine == EngineKind::Jit);
+///     assert_eq!(compiled.code_bytes() > 0, engine != EngineKind::Interp);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -207,7 +216,11 @@ impl Options {
     fn jit(&self) -> JitOptions {
         let jit = JitOptions::default();
         let threads = if self.threads == 0 { jit.threads } else { self.threads };
-        JitOptions { threads, ..jit }
+        let vectors = match self.engine {
+            EngineKind::Vector => Vectors::Worthwhile,
+            _ => Vectors::Narrow,
+        };
+        JitOptions { threads, vectors, ..jit }
     }
 }
 
@@ -457,12 +470,16 @@ impl Function {
         let simplify_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let kernel = Arc::new(match options.engine {
-            EngineKind::Jit => crate::kernel::build_in_place(&optimized),
+            EngineKind::Vector | EngineKind::Jit => crate::kernel::build_in_place(&optimized),
             EngineKind::Interp | EngineKind::C => crate::kernel::build(&optimized),
         });
         let engine: Arc<dyn Engine> = match options.engine {
             EngineKind::Interp => Arc::new(Interp::new(&kernel)),
-            EngineKind::Jit => {
+            EngineKind::Vector if !jit::has_vectors() => {
+                let why = "the engine `vector` needs an x86-64 processor with AVX2 and FMA";
+                return Err(FunctionError::Engine(EngineError::Host(why.to_owned())));
+            }
+            EngineKind::Vector | EngineKind::Jit => {
                 let jit = Jit::new(&kernel, &options.jit());
                 Arc::new(jit.map_err(FunctionError::Engine)?)
             }

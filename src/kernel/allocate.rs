@@ -25,6 +25,15 @@ pub struct Line {
     pub overwrites: bool,
     /// The result is needed elsewhere, even if no line uses it.
     pub is_kept: bool,
+    pub branch: Option<Branch>,
+}
+
+/// The bounds of lines that may be skipped. They do not nest, and nothing after them uses what
+/// they compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    Begin,
+    End,
 }
 
 impl Line {
@@ -80,10 +89,11 @@ const NO_REGISTER: Register = Register::MAX;
 /// values have a place in memory from the start; each other one is the `dst` of one line, before
 /// its uses. Lines whose `dst` is never used are left out unless it is kept.
 pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Allocated {
-    let (first, next) = next_uses(lines, fixed.len());
+    let Uses { first, last, next } = Uses::of(lines, fixed.len());
     let mut state = State {
         fixed,
         next: first,
+        last,
         slot: vec![NO_SLOT; fixed.len()],
         register: vec![NO_REGISTER; fixed.len()],
         held: vec![None; usize::from(n_registers)],
@@ -96,6 +106,15 @@ pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Alloca
         if is_unused && !line.is_kept {
             line.args().iter().zip(&next[number]).for_each(|(&arg, &after)| state.used(arg, after));
             continue;
+        }
+        match line.branch {
+            Some(Branch::Begin) => {
+                let rest = lines[number..].iter();
+                let len = rest.take_while(|line| line.branch != Some(Branch::End)).count();
+                state.save_beyond(number + len);
+            }
+            Some(Branch::End) => state.forget_registers(),
+            None => {}
         }
         let args = state.fetch(line, &next[number]);
         if line.is_call {
@@ -118,26 +137,42 @@ pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Alloca
     state.done
 }
 
-/// The line of the first use of each value, and for each argument the line of its next use. The
-/// same value twice in a line has the later use at both.
-fn next_uses(lines: &[Line], n_values: usize) -> (Vec<u32>, Vec<[u32; 3]>) {
-    let mut upcoming = vec![NEVER; n_values];
-    let mut next = vec![[NEVER; 3]; lines.len()];
-    for (number, line) in lines.iter().enumerate().rev() {
-        for (k, &arg) in line.args().iter().enumerate() {
-            next[number][k] = upcoming[arg as usize];
+/// Where values are used.
+struct Uses {
+    /// The lines of the first and the last use of each value.
+    first: Vec<u32>,
+    last: Vec<u32>,
+    /// For each argument the line of its next use. The same value twice in a line has the later
+    /// use at both.
+    next: Vec<[u32; 3]>,
+}
+
+impl Uses {
+    fn of(lines: &[Line], n_values: usize) -> Uses {
+        let mut first = vec![NEVER; n_values];
+        let mut last = vec![0; n_values];
+        let mut next = vec![[NEVER; 3]; lines.len()];
+        for (number, line) in lines.iter().enumerate().rev() {
+            for (k, &arg) in line.args().iter().enumerate() {
+                next[number][k] = first[arg as usize];
+            }
+            for &arg in line.args() {
+                if first[arg as usize] == NEVER {
+                    last[arg as usize] = number as u32;
+                }
+                first[arg as usize] = number as u32;
+            }
         }
-        for &arg in line.args() {
-            upcoming[arg as usize] = number as u32;
-        }
+        Uses { first, last, next }
     }
-    (upcoming, next)
 }
 
 struct State<'a> {
     fixed: &'a [bool],
     /// The line of each value's next use.
     next: Vec<u32>,
+    /// The line of its last one.
+    last: Vec<u32>,
     slot: Vec<u32>,
     register: Vec<Register>,
     held: Vec<Option<Value>>,
@@ -243,8 +278,15 @@ impl State<'_> {
 
     /// Frees a register; its value is kept in memory.
     fn spill(&mut self, register: usize) {
-        let Some(val) = self.held[register].take() else { return };
-        self.register[val as usize] = NO_REGISTER;
+        self.save(register);
+        if let Some(val) = self.held[register].take() {
+            self.register[val as usize] = NO_REGISTER;
+        }
+    }
+
+    /// Keeps the value of a register in memory too.
+    fn save(&mut self, register: usize) {
+        let Some(val) = self.held[register] else { return };
         if self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT {
             return;
         }
@@ -254,6 +296,24 @@ impl State<'_> {
         });
         self.slot[val as usize] = slot;
         self.done.steps.push(Step::Spill { from: register as Register, slot });
+    }
+
+    /// Keeps in memory what is used after a line.
+    fn save_beyond(&mut self, line: usize) {
+        for register in 0..self.held.len() {
+            if self.held[register].is_some_and(|val| self.last[val as usize] as usize > line) {
+                self.save(register);
+            }
+        }
+    }
+
+    /// Frees all registers, of values that are in memory.
+    fn forget_registers(&mut self) {
+        for held in &mut self.held {
+            if let Some(val) = held.take() {
+                self.register[val as usize] = NO_REGISTER;
+            }
+        }
     }
 
     /// Frees all registers but those of arguments that are not used after this line.
@@ -274,6 +334,12 @@ mod tests {
 
     /// Runs allocated code on numbers and compares with the code itself.
     fn check(lines: &[Line], n_fixed: usize, n_registers: Register) -> Allocated {
+        run(lines, n_fixed, n_registers, true);
+        run(lines, n_fixed, n_registers, false)
+    }
+
+    /// With or without what may be skipped.
+    fn run(lines: &[Line], n_fixed: usize, n_registers: Register, skips: bool) -> Allocated {
         let n_values = n_fixed + lines.iter().filter(|line| line.dst.is_some()).count();
         let fixed: Vec<bool> = (0..n_values).map(|val| val < n_fixed).collect();
         let value = |line: &Line, args: &[u64]| {
@@ -298,7 +364,23 @@ mod tests {
                 Operand::Slot(slot) => slots[slot as usize].unwrap(),
                 Operand::Fixed(val) => plain[val as usize],
             };
+        let branch_of = |step: &Step| match *step {
+            Step::Run { line, .. } => lines[line as usize].branch,
+            _ => None,
+        };
+        let mut is_skipped = false;
         for step in &done.steps {
+            match branch_of(step) {
+                Some(Branch::Begin) => is_skipped = skips,
+                Some(Branch::End) => {
+                    is_skipped = false;
+                    registers.fill(None);
+                }
+                None => {}
+            }
+            if is_skipped {
+                continue;
+            }
             match *step {
                 Step::Spill { from, slot } => slots[slot as usize] = registers[usize::from(from)],
                 Step::Reload { to, from } => {
@@ -333,17 +415,41 @@ mod tests {
         };
         let mut lines = Vec::new();
         let mut n_values = n_fixed;
+        // The values of lines that may be skipped.
+        let mut inside: Option<u32> = None;
+        let mut hidden: Vec<std::ops::Range<u32>> = Vec::new();
         for k in 0..n {
+            if k % 90 == 60 || k % 90 == 80 {
+                let branch = match inside.take() {
+                    None => {
+                        inside = Some(n_values);
+                        Branch::Begin
+                    }
+                    Some(first) => {
+                        hidden.push(first..n_values);
+                        Branch::End
+                    }
+                };
+                lines.push(Line { branch: Some(branch), ..Line::default() });
+            }
             let recent = n_values.min(40);
-            let args = [0; 3].map(|_| match random(4) {
+            let mut args = [0; 3].map(|_| match random(4) {
                 0 => random(n_values),
                 _ => n_values - 1 - random(recent),
             });
+            for arg in &mut args {
+                if let Some(range) = hidden.iter().find(|range| range.contains(arg)) {
+                    *arg = range.start - 1;
+                }
+            }
             let dst = (k + 1 < n && random(10) != 0).then_some(n_values);
             n_values += u32::from(dst.is_some());
             let n_args = 1 + random(3) as u8;
-            let (is_call, overwrites) = (random(15) == 0, random(3) == 0);
-            lines.push(Line { args, n_args, dst, folds: random(8) as u8, is_call, overwrites });
+            let (is_call, overwrites, is_kept) = (random(15) == 0, random(3) == 0, random(9) == 0);
+            let folds = random(8) as u8;
+            let line =
+                Line { args, n_args, dst, folds, is_call, overwrites, is_kept, branch: None };
+            lines.push(line);
         }
         lines
     }

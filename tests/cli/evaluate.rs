@@ -114,7 +114,7 @@ fn failures_name_output_and_iteration() {
     let program = "fn part(a in 0..4) = sqrt(a)\ninput x[3]\n\
                    output f = sum(x), g = [if k == 0 then x[0] else part(x[k]) + k for k in 0..3]\n\
                    output h = sum(part(x[k] - j) for k in 0..3 for j in k..3)\n";
-    for engine in ["interp", "jit", "c"] {
+    for engine in ["interp", "vector", "jit", "c"] {
         for (x, expected) in [
             (
                 "x=[1, 2, 9]",
@@ -142,7 +142,7 @@ fn control_c_cancels_an_evaluation() {
                    output f = sum(sin(c + i*j) for i in 0..60000 for j in 0..60000)\n";
     let file = std::env::temp_dir().join(format!("nablac-long-{}.nab", std::process::id()));
     std::fs::write(&file, program).unwrap();
-    for engine in ["interp", "jit"] {
+    for engine in ["interp", "vector", "jit"] {
         let child = Command::new(env!("CARGO_BIN_EXE_nablac"))
             .args(["eval", file.to_str().unwrap(), "c=1", "--engine", engine])
             .stdin(Stdio::null())

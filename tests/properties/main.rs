@@ -137,11 +137,13 @@ proptest! {
         let inputs = inputs(&seed);
         let plain = evaluate_plain(&f, &inputs);
         let interp = evaluate(&f, EngineKind::Interp, &inputs);
-        let jit = evaluate(&f, EngineKind::Jit, &inputs);
+        let engines = [EngineKind::default(), EngineKind::Jit].map(|e| evaluate(&f, e, &inputs));
         for (k, output) in f.outputs().iter().enumerate() {
-            for (a, b) in interp[k].iter().zip(&jit[k]) {
-                let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
-                prop_assert!(same, "`{}`: {a} and {b}", output.name);
+            for machine_code in &engines {
+                for (a, b) in interp[k].iter().zip(&machine_code[k]) {
+                    let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+                    prop_assert!(same, "`{}`: {a} and {b}", output.name);
+                }
             }
             assert_kept(&plain[k], &interp[k], &format!("`{}` simplified", output.name))?;
         }
@@ -170,7 +172,8 @@ proptest! {
         let inputs = inputs(&seed);
         let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let plain = evaluate_plain(&f, &inputs);
-        let [interp, jit] = [EngineKind::Interp, EngineKind::Jit].map(|e| compiled(&f, e, Math::Fast));
+        let [interp, jit] =
+            [EngineKind::Interp, EngineKind::default()].map(|e| compiled(&f, e, Math::Fast));
         let one = interp.evaluate(&args).unwrap();
         let other = jit.evaluate(&args).unwrap();
         const N_POINTS: usize = 130;
@@ -194,7 +197,7 @@ proptest! {
             assert_kept(&plain[k], &one[k], &format!("`{}` fast", output.name))?;
         }
         for math in [Math::Strict, Math::Real] {
-            prop_assert_eq!(n_fused(&compiled(&f, EngineKind::Jit, math)), 0);
+            prop_assert_eq!(n_fused(&compiled(&f, EngineKind::default(), math)), 0);
         }
     }
 }
@@ -207,7 +210,7 @@ fn fused_operations_of_the_user_stay() {
     // What 0.1 is more than a tenth.
     let rest = f64::EPSILON / 4.0;
     for (math, n, other) in [(Math::Strict, 1, 0.0), (Math::Real, 1, 0.0), (Math::Fast, 2, rest)] {
-        for engine in [EngineKind::Interp, EngineKind::Jit, EngineKind::C] {
+        for engine in [EngineKind::Interp, EngineKind::default(), EngineKind::Jit, EngineKind::C] {
             let compiled = compiled(&f, engine, math);
             assert_eq!(n_fused(&compiled), n, "{math:?}");
             let values = compiled.evaluate(&[&[0.1], &[1.0]]).unwrap();
@@ -286,7 +289,7 @@ proptest! {
         let plain = evaluate_plain(&f, &inputs);
         let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         for level in 0..=3 {
-            for engine in [EngineKind::Interp, EngineKind::Jit] {
+            for engine in [EngineKind::Interp, EngineKind::default(), EngineKind::Jit] {
                 let simplify = SimplifyOptions { level, math: Math::Strict, rules: None };
                 let compiled = f.compile(&Options { engine, simplify, ..Options::default() }).unwrap();
                 let values = compiled.evaluate(&args).unwrap();

@@ -30,7 +30,7 @@ proptest! {
         prop_assert_eq!(f.outputs(), back.outputs());
         prop_assert_eq!(f.func().content_hash(), back.func().content_hash());
         let inputs = inputs(&seed);
-        let jit = |f| bits(&evaluate(f, EngineKind::Jit, &inputs));
+        let jit = |f| bits(&evaluate(f, EngineKind::default(), &inputs));
         prop_assert_eq!(jit(&f), jit(&back));
         // Derivatives of what has been loaded.
         let (grad, same) = (f.jacobian("y", "x").unwrap(), back.jacobian("y", "x").unwrap());
@@ -82,7 +82,7 @@ fn use_model(text: &str) {
         f.inputs().iter().map(|input| vec![0.5; input.pattern.nnz()]).collect();
     let args: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let run = |f: &Function| {
-        for engine in [EngineKind::Interp, EngineKind::Jit] {
+        for engine in [EngineKind::Interp, EngineKind::default()] {
             let options = nablac::function::Options { engine, ..Default::default() };
             if let Ok(compiled) = f.compile(&options) {
                 let _ = compiled.evaluate(&args);

@@ -39,8 +39,8 @@ fn cases_agree_with_casadi() {
         let nnz = |k: usize| oracles.outputs()[k].pattern.nnz() as u64;
         assert_eq!((nnz(3), nnz(4)), (of("nnz_jac"), of("nnz_hess_triu")), "{name}");
         let engines = match of("nb") > MOST_BUSES_FOR_ALL {
-            true => &[EngineKind::Jit][..],
-            false => &[EngineKind::Jit, EngineKind::Interp],
+            true => &[EngineKind::default()][..],
+            false => &[EngineKind::default(), EngineKind::Jit, EngineKind::Interp],
         };
         for &engine in engines {
             let compiled = oracles.compile(&Options { engine, ..Options::default() }).unwrap();

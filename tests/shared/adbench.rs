@@ -81,7 +81,7 @@ fn function(name: &str, data: &Json, further: &[&str]) -> Function {
 /// of the compiler itself.
 fn values(f: &Function) -> Vec<Vec<f64>> {
     let simplify = SimplifyOptions { level: 1, ..SimplifyOptions::default() };
-    let options = Options { engine: EngineKind::Jit, simplify, ..Options::default() };
+    let options = Options { engine: EngineKind::default(), simplify, ..Options::default() };
     let inputs = f.values(&Data::new()).unwrap_or_else(|e| panic!("{e}"));
     let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     f.compile(&options).unwrap().evaluate(&inputs).unwrap_or_else(|e| panic!("{e}"))

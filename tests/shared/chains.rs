@@ -56,8 +56,8 @@ fn rosenbrock_agrees_with_casadi() {
 #[test]
 fn luksan_agrees_with_derivatives_by_hand() {
     for (n, engines) in [
-        (100, &[EngineKind::Jit, EngineKind::Interp, EngineKind::C][..]),
-        (100_000, &[EngineKind::Jit][..]),
+        (100, &[EngineKind::default(), EngineKind::Jit, EngineKind::Interp, EngineKind::C][..]),
+        (100_000, &[EngineKind::default()][..]),
     ] {
         let problem = example("luksan", n).problem().unwrap().unwrap();
         let oracles = problem.oracles();

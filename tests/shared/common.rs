@@ -10,7 +10,10 @@ use nablac::graph::Func;
 use nablac::lower::{LowerOptions, Program, lower};
 use nablac::syntax::{Diagnostic, SourceMap, render_all};
 
-pub const ENGINES: [EngineKind; 3] = [EngineKind::Interp, EngineKind::Jit, EngineKind::C];
+/// The engines of this machine.
+pub fn engines() -> [EngineKind; 4] {
+    [EngineKind::Interp, EngineKind::default(), EngineKind::Jit, EngineKind::C]
+}
 
 /// The folder beside the project, or one of its parts.
 pub fn shared(part: &str) -> Option<PathBuf> {

@@ -191,7 +191,7 @@ fn values_jacobians_and_hessians() {
             }
         };
         let f = function(&lowered);
-        let compiled = compile(&f, EngineKind::Jit);
+        let compiled = compile(&f, EngineKind::default());
         let mx = case["points_mx"].as_array();
         for (p, point) in case["points"].as_array().unwrap().iter().enumerate() {
             let values: Vec<Vec<f64>> = f

@@ -44,7 +44,7 @@ fn certified_values() {
         let lowered = program(&text, LowerOptions::default())
             .unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
         let f = function(&lowered);
-        let compiled = compile(&f, EngineKind::Jit);
+        let compiled = compile(&f, EngineKind::default());
         let column = |k: usize| rows.iter().map(|r| r[k]).collect::<Vec<f64>>();
         let columns: Vec<Vec<f64>> = (0..=n_x).map(column).collect();
         let evaluate = |b: &[f64]| {

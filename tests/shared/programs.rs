@@ -2,7 +2,7 @@
 
 use nablac::lower::LowerOptions;
 
-use crate::common::{ENGINES, compile, function, program, shared};
+use crate::common::{compile, engines, function, program, shared};
 
 /// Programs whose tests run, after leaving out lines that solve linear systems.
 const RUNNING: [&str; 5] = ["rosenbrock", "kernel", "fit", "chain_sparse", "cartpole_ocp"];
@@ -48,7 +48,7 @@ fn test_blocks_hold_in_every_engine() {
                 inputs[*input] = values.clone();
             }
             let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-            for engine in ENGINES {
+            for engine in engines() {
                 let outputs = compile(&f, engine).evaluate(&inputs).unwrap();
                 for e in &test.expectations {
                     let of = |k: usize| {

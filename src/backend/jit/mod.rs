@@ -1,5 +1,5 @@
-//! Machine code by Cranelift: compiles in microseconds per operation and agrees with the
-//! interpreter to the bit.
+//! Machine code: loops and branches by Cranelift, straight-line code and loops in wide vectors by
+//! `vector`. Compiles in microseconds per operation and agrees with the interpreter to the bit.
 //!
 //! A kernel and all it calls become machine functions ([`plan`] says how many), which are built
 //! and compiled on several threads, then placed into one block of memory that is writable while
@@ -76,18 +76,19 @@ pub struct JitOptions {
     pub threads: usize,
     /// Operations of a loop from which on threads share its iterations.
     pub shared_from: u64,
-    /// Which loops run several iterations at a time, in vectors.
+    /// What is written for wider vectors; nothing where [`has_vectors`] is false.
     pub vectors: Vectors,
 }
 
-/// Which loops run in vectors, as far as their iterations see nothing of one another.
+/// What Cranelift does not write: straight-line code, and loops that run in vectors, as far as
+/// their iterations see nothing of one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vectors {
-    /// None in vectors wider than two, which every machine has.
+    /// Nothing: loops run in vectors of two, which every machine has.
     Narrow,
-    /// Those that gain by it.
+    /// Straight-line code, and loops that gain by it.
     Worthwhile,
-    /// All that can.
+    /// Straight-line code, and all loops that can.
     All,
 }
 
@@ -149,6 +150,11 @@ impl Jit {
         let kernels = calls.kernels;
         Ok(Jit { code, kernels, unwanted, own, scratch, work_len, _team: team })
     }
+}
+
+/// Whether this machine has the vectors and fused operations that code beside Cranelift's needs.
+pub fn has_vectors() -> bool {
+    vector::is_supported()
 }
 
 /// Calls nested deeper are refused, so that evaluation fits the stack of a thread.
@@ -235,27 +241,44 @@ impl Engine for Jit {
         memory: &mut Memory,
     ) -> Result<(), EvalError> {
         let Some(kernel) = self.kernels.last() else { return Ok(()) };
-        check_ports(kernel, arg, res)?;
+        if arg.len() != kernel.args.len() || res.len() != kernel.res.len() {
+            return check_ports(kernel, arg, res);
+        }
         let Memory { context, work, pointers, .. } = memory;
         if work.len() < self.work_len {
             work.resize(self.work_len, 0.0);
         }
         let work = work.as_mut_ptr();
-        pointers.clear();
-        pointers.extend(arg.iter().map(|arg| AtomicPtr::new(arg.as_ptr().cast_mut())));
-        for (res, unwanted) in res.iter_mut().zip(&self.unwanted) {
-            let pointer = match (res, unwanted) {
-                (Some(res), _) => res.as_mut_ptr(),
-                (None, Some(offset)) => work.wrapping_add(*offset),
+        let n_pointers = arg.len() + res.len() + 1;
+        if pointers.len() < n_pointers {
+            pointers.resize_with(n_pointers, AtomicPtr::default);
+        }
+        let (arg_pointers, res_pointers) = pointers[..n_pointers].split_at_mut(arg.len());
+        // All ports are checked at once: this is most of what a call of a small function takes.
+        let mut fits = true;
+        for ((to, arg), port) in arg_pointers.iter_mut().zip(arg).zip(&kernel.args) {
+            *to.get_mut() = arg.as_ptr().cast_mut();
+            fits &= arg.len() == port.nnz;
+        }
+        for (k, (to, given)) in res_pointers.iter_mut().zip(&mut *res).enumerate() {
+            *to.get_mut() = match (given, self.unwanted[k]) {
+                (Some(given), _) => {
+                    fits &= given.len() == kernel.res[k].nnz;
+                    given.as_mut_ptr()
+                }
+                (None, Some(offset)) => work.wrapping_add(offset),
                 (None, None) => std::ptr::null_mut(),
             };
-            pointers.push(AtomicPtr::new(pointer));
         }
-        pointers.push(AtomicPtr::new(work.wrapping_add(self.own)));
+        if !fits {
+            return check_ports(kernel, arg, res);
+        }
+        if let Some(last) = res_pointers.last_mut() {
+            *last.get_mut() = work.wrapping_add(self.own);
+        }
         context.output = 0;
-        let (arg_pointers, res_pointers) = pointers.split_at(arg.len());
         // SAFETY: the code was compiled for this kernel; the pointers lead to as many numbers as
-        // it declares (`check_ports`), results and work memory are borrowed mutably, the
+        // it declares (the ports fit), results and work memory are borrowed mutably, the
         // arguments are only read, `work` has the length the code needs.
         let status = unsafe {
             (self.code.entry())(

@@ -98,7 +98,8 @@ impl Plan {
             Vec::new()
         } else {
             let taken = |id| wide.contains_key(&id) || paired[id as usize];
-            segments(kernel, SEGMENT_LEN, taken)
+            let limit = SEGMENT_LEN * options.piece_len.max(2);
+            segments(kernel, limit, options.vectors == Vectors::All, taken)
         };
         let functions = cut(kernel, options.piece_len.max(2), &segments, standing);
         let loop_of = |items: &Vec<Item>| match items.first() {
@@ -223,8 +224,8 @@ impl Plan {
     }
 }
 
-/// Longest straight-line function, in instructions.
-const SEGMENT_LEN: usize = 4000;
+/// Longest straight-line function, in functions of Cranelift.
+const SEGMENT_LEN: usize = 4;
 
 /// Allocates the functions that are segments, on several threads.
 fn straight(

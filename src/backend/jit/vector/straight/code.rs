@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::Surroundings;
 use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::operation::{self, Signs};
-use crate::kernel::allocate::{Line, Value};
+use crate::kernel::allocate::{Branch, Line, Value};
 use crate::kernel::ir::{AddrId, Base, Inst, Val};
 use crate::kernel::pack;
 use crate::ops::math::LANES;
@@ -35,13 +35,6 @@ pub(super) enum Action {
     /// Goes on at [`Action::End`] unless a result is wanted.
     Begin(u32),
     End,
-}
-
-impl Action {
-    /// Whether control comes or goes here.
-    pub fn is_branch(self) -> bool {
-        matches!(self, Action::Begin(_) | Action::End)
-    }
 }
 
 /// Where a value has its place in memory.
@@ -127,8 +120,7 @@ impl Code {
 
     /// Whether anything is called.
     pub fn has_calls(&self) -> bool {
-        let is_call = |(line, action): (&Line, &Action)| line.is_call && !action.is_branch();
-        self.lines.iter().zip(&self.actions).any(is_call)
+        self.lines.iter().any(|line| line.is_call)
     }
 
     /// The addresses that lines use.
@@ -192,8 +184,8 @@ impl Reader<'_> {
             Inst::Counter { dst, info } => {
                 self.define(dst, Line::default(), Action::Counter(info), false);
             }
-            Inst::IfWanted { res } => self.branch(Action::Begin(res)),
-            Inst::EndWanted => self.branch(Action::End),
+            Inst::IfWanted { res } => self.branch(Branch::Begin, Action::Begin(res)),
+            Inst::EndWanted => self.branch(Branch::End, Action::End),
             _ => {}
         }
     }
@@ -242,8 +234,8 @@ impl Reader<'_> {
         }
     }
 
-    fn branch(&mut self, action: Action) {
-        self.push(Line { is_call: true, ..Line::default() }, action, NO_HOME, true);
+    fn branch(&mut self, branch: Branch, action: Action) {
+        self.push(Line { branch: Some(branch), ..Line::default() }, action, NO_HOME, true);
     }
 
     fn write(&mut self, src: Val, action: Action) {

@@ -88,7 +88,7 @@ fn depth_first(code: &Code, n_values: usize) -> Vec<u32> {
     let mut begin = 0;
     while begin < code.lines.len() {
         let rest = &code.lines[begin..];
-        let len = code.actions[begin..].iter().position(|action| action.is_branch());
+        let len = rest.iter().position(|line| line.branch.is_some());
         let len = len.unwrap_or(rest.len());
         let is_root = |k: usize| {
             let line = &rest[k];

@@ -15,13 +15,16 @@ const FEWEST: usize = 16;
 /// The same where every iteration of a loop calls it.
 const FEWEST_IN_LOOP: usize = 64;
 
-/// The segments of a kernel, none much longer than `limit`, outside of loops that are `taken`.
+/// The segments of a kernel, none much longer than `limit`, outside of loops that are `taken`:
+/// those that make up for a call, or all.
 pub(in crate::backend::jit) fn segments(
     kernel: &Kernel,
     limit: usize,
+    all: bool,
     taken: impl Fn(LoopId) -> bool,
 ) -> Vec<Segment> {
-    let mut finder = Finder { kernel, found: Vec::new(), begin: 0, weight: 0, n_ops: 0, depth: 0 };
+    let mut finder =
+        Finder { kernel, all, found: Vec::new(), begin: 0, weight: 0, n_ops: 0, depth: 0 };
     let mut pc = 0;
     while let Some(inst) = kernel.insts.get(pc) {
         match *inst {
@@ -75,6 +78,7 @@ pub(in crate::backend::jit) fn segments(
 
 struct Finder<'k> {
     kernel: &'k Kernel,
+    all: bool,
     found: Vec<Segment>,
     begin: usize,
     weight: usize,
@@ -86,7 +90,11 @@ struct Finder<'k> {
 impl Finder<'_> {
     /// Ends the current segment.
     fn close(&mut self, end: usize) {
-        let fewest = if self.depth == 0 { FEWEST } else { FEWEST_IN_LOOP };
+        let fewest = match (self.all, self.depth) {
+            (true, _) => 1,
+            (false, 0) => FEWEST,
+            (false, _) => FEWEST_IN_LOOP,
+        };
         let is_all = self.begin == 0 && end == self.kernel.insts.len();
         if self.n_ops >= fewest || is_all && end > 0 {
             self.found.push(Segment { begin: self.begin, end });
