@@ -76,8 +76,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let function = opened.function.clone();
     let inputs = resolve(&function, |name| given.get(name), true)?;
-    let options = args.compile.options()?;
-    let compiled = function.compile(&options)?;
+    let compiled = args.compile.compile(&function)?;
     opened.check_memory(&compiled.kernel)?;
     let eval_ns = time(&compiled, &inputs)?;
     let parse_s = parse_s.unwrap_or(0.0);
@@ -89,7 +88,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         compile_s: compiled.timing.compile_s,
         eval_ns,
         ops: count(&compiled.kernel),
-        ops_before: before(&function, &options.simplify),
+        ops_before: before(&function, &args.compile.simplify.options()?),
         code_bytes: compiled.code_bytes(),
         peak_rss_bytes: peak_rss_bytes(),
         nnz: function

@@ -39,7 +39,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         return Err(strangers.into());
     }
     if let Some(file) = args.points.as_ref().filter(|file| file.ends_with(".csv")) {
-        let compiled = opened.function.compile(&args.compile.options()?)?;
+        let compiled = args.compile.compile(&opened.function)?;
         opened.check_memory(&compiled.kernel)?;
         return table::run(file, &compiled, &given, args.format, out);
     }
@@ -51,7 +51,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             vec![Ok(BTreeMap::new())]
         }
     };
-    let compiled = opened.function.compile(&args.compile.options()?)?;
+    let compiled = args.compile.compile(&opened.function)?;
     opened.check_memory(&compiled.kernel)?;
     let mut memory = cancel::memory();
     let mut n_failed = 0;

@@ -25,13 +25,15 @@ mod values;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::backend::jit::has_vectors;
-use crate::function::{EngineKind, FunctionError, Options};
+use crate::function::{Compiled, EngineKind, Function, FunctionError, Options};
 use crate::model::ModelError;
+use crate::saved::Cache;
 use crate::simplify::SimplifyOptions;
 use crate::simplify::rules::Math;
 use crate::syntax::{Code, Diagnostic, SourceMap, render_all};
@@ -133,6 +135,9 @@ struct CompileArgs {
     /// many as the machine runs at once. Results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Keep simplified functions in this folder, and take them from there
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     #[command(flatten)]
     simplify: SimplifyArgs,
 }
@@ -228,9 +233,22 @@ impl SimplifyArgs {
 }
 
 impl CompileArgs {
+    /// Compiles a function.
+    fn compile(&self, function: &Function) -> Result<Compiled, Failure> {
+        let options = self.options()?;
+        let Some(folder) = &self.cache else { return Ok(function.compile(&options)?) };
+        let start = std::time::Instant::now();
+        let optimized = Cache::new(folder).optimized(function, &options.simplify);
+        let simplify_s = start.elapsed().as_secs_f64();
+        let mut compiled = function.compile_optimized(optimized, &options)?;
+        compiled.timing.simplify_s = simplify_s;
+        Ok(compiled)
+    }
+
     fn options(&self) -> Result<Options, Failure> {
         let threads = self.threads.map_or(0, usize::from);
-        Ok(Options { engine: self.engine.kind(), simplify: self.simplify.options()?, threads })
+        let simplify = self.simplify.options()?;
+        Ok(Options { engine: self.engine.kind(), simplify, threads, ..Options::default() })
     }
 }
 

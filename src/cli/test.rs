@@ -113,7 +113,8 @@ fn test_in_engines(
     let inputs = inputs(&function, test)?;
     let mut memory = cancel::memory();
     for engine in engines {
-        let options = Options { engine: engine.kind(), simplify: simplify.clone(), threads: 0 };
+        let kind = engine.kind();
+        let options = Options { engine: kind, simplify: simplify.clone(), ..Options::default() };
         let compiled = match function.compile(&options) {
             Err(FunctionError::C(CEngineError::NoCompiler { .. })) if args.engine.is_none() => {
                 continue;

@@ -1,6 +1,7 @@
 //! What users hold: a function with named inputs and outputs, its derivatives, and its compiled
 //! forms.
 
+mod cache;
 mod many;
 
 use std::sync::Arc;
@@ -112,6 +113,9 @@ pub struct Options {
     /// Most threads that compile machine code, and that share the iterations of its long loops; 0
     /// for as many as the machine runs at once. Results do not depend on it.
     pub threads: usize,
+    /// Compile even what this process has compiled already; else the same function with the same
+    /// options is taken as it is, while it is among the last ones used.
+    pub again: bool,
 }
 
 /// What evaluates.
@@ -450,7 +454,7 @@ impl Function {
         Function::new(crate::simplify::readable(&self.func), self.inputs.to_vec())
     }
 
-    /// Simplifies and compiles.
+    /// Simplifies and compiles, unless that has been done; see [`Options::again`].
     ///
     /// ```
     /// use nablac::function::{EngineKind, Options};
@@ -465,8 +469,34 @@ impl Function {
     /// # Errors
     /// The engine is not available here, or a limit of it is exceeded.
     pub fn compile(&self, options: &Options) -> Result<Compiled, FunctionError> {
+        self.compiled(options, || optimize(&self.func, &options.simplify))
+    }
+
+    /// Compiles what [`Function::optimized`] made of this function with the same options.
+    ///
+    /// # Errors
+    /// As [`Function::compile`].
+    pub fn compile_optimized(
+        &self,
+        optimized: Arc<Func>,
+        options: &Options,
+    ) -> Result<Compiled, FunctionError> {
+        self.compiled(options, || optimized)
+    }
+
+    fn compiled(
+        &self,
+        options: &Options,
+        optimize: impl FnOnce() -> Arc<Func>,
+    ) -> Result<Compiled, FunctionError> {
         let start = Instant::now();
-        let optimized = optimize(&self.func, &options.simplify);
+        if !options.again
+            && let Some(found) = cache::find(&self.func, options)
+        {
+            let timing = Timing { simplify_s: 0.0, compile_s: start.elapsed().as_secs_f64() };
+            return Ok(Compiled { function: self.clone(), timing, ..found });
+        }
+        let optimized = optimize();
         let simplify_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let kernel = Arc::new(match options.engine {
@@ -486,7 +516,7 @@ impl Function {
             EngineKind::C => Arc::new(CEngine::new(&kernel).map_err(FunctionError::C)?),
         };
         let timing = Timing { simplify_s, compile_s: start.elapsed().as_secs_f64() };
-        Ok(Compiled {
+        let compiled = Compiled {
             function: self.clone(),
             kernel,
             timing,
@@ -494,7 +524,11 @@ impl Function {
             options: options.clone(),
             optimized,
             chunks: Arc::default(),
-        })
+        };
+        if !options.again {
+            cache::put(&compiled);
+        }
+        Ok(compiled)
     }
 }
 

@@ -22,9 +22,12 @@
 //! `P` and `F` are numbers of a pattern and of a function. Numbers keep all their bits; those that
 //! JSON lacks are `"inf"`, `"-inf"`, `"nan"` and, with other bits than usual, `"nan:7ff8..."`.
 
+mod cache;
 mod read;
 mod scan;
 mod write;
+
+pub use cache::Cache;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

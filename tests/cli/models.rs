@@ -89,3 +89,15 @@ fn saved_models_take_data() {
     let (code, _, err) = nablac(&["eval", &model, "--data", &data, "x=[1, 2]"], "");
     assert!(code == 1 && err.contains("E0503") && err.contains("`y`"), "{err}");
 }
+
+#[test]
+fn simplified_functions_are_kept() {
+    let folder = std::env::temp_dir().join(format!("nablac-kept-{}", std::process::id()));
+    let dir = folder.to_str().unwrap();
+    let args = ["eval", "examples/rosenbrock.nab", "x=[1.2, 1]", "--cache", dir];
+    let (code, out, err) = nablac(&args, "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    assert_eq!(nablac(&args, ""), (0, out, String::new()));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
