@@ -3,6 +3,7 @@
 pub mod allocate;
 mod build;
 pub mod calls;
+pub mod columns;
 mod concat;
 pub mod count;
 mod emit;

@@ -1,6 +1,7 @@
 //! Hand-made kernels: every engine gives the same bits.
 
 mod builder;
+mod columns;
 mod contracted;
 mod forms;
 mod large;

@@ -5,8 +5,10 @@ use cranelift_codegen::ir::{
     AbiParam, ExtFuncData, ExternalName, FuncRef, InstBuilder, Signature, UserExternalName, Value,
 };
 
+use super::address::Link;
 use super::translate::{FLAGS, Made, Translator, signature};
 use super::{runtime, team};
+use crate::kernel::columns::Columns;
 use crate::kernel::ir::{Callee, Inst};
 use crate::kernel::lanes::trip_limit;
 use crate::kernel::pack;
@@ -109,6 +111,29 @@ impl Translator<'_> {
             }
         };
         self.fail_if(status, |_| status);
+    }
+
+    /// Adds multiples of columns to a vector.
+    pub(super) fn add_columns(&mut self, columns: &Columns) {
+        let Columns { outer, inner, a, b, c, n_columns, n_rows, a_stride, b_stride, .. } = *columns;
+        let args = [a, b, c].map(|addr| {
+            let (mut link, offset) = self.unit.chains.places[addr as usize];
+            // Where both loops begin: their terms come last.
+            while let Link::Term { link: before, id, .. } = self.unit.chains.links[link as usize]
+                && (id == outer || id == inner)
+            {
+                link = before;
+            }
+            let pointer = self.link(link);
+            (I64, self.cur.ins().iadd_imm_s(pointer, offset))
+        });
+        let counts = [n_rows as i64, n_columns as i64, a_stride, b_stride];
+        let counts = counts.map(|count| (I64, self.cur.ins().iconst(I64, count)));
+        let helper = runtime::add_columns as *const () as usize;
+        self.call_helper(helper, &[&args[..], &counts].concat(), None);
+        if [outer, inner].iter().any(|&id| self.unit.kernel.loops[id as usize].poll != 0) {
+            self.poll();
+        }
     }
 
     /// Calls a Rust function by its address.

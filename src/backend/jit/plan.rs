@@ -14,6 +14,7 @@ use super::address::Chains;
 use super::vector::straight::{Segment, Straight, Surroundings, segments};
 use super::vector::{self, Wide};
 use super::{JitOptions, Vectors, lanes};
+use crate::kernel::columns::{Columns, columns};
 use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
 use crate::kernel::lanes::independent;
 use crate::ops::math::LANES;
@@ -39,7 +40,9 @@ pub(super) struct Plan {
     pub wide: Vec<Option<Wide>>,
     /// For each function the straight-line code that it is.
     pub straight: Vec<Option<Straight>>,
-    /// Where in scratch memory the memory of these two begins.
+    /// For each function the columns that it adds.
+    pub columns: Vec<Option<Columns>>,
+    /// Where in scratch memory the memory of loops and straight-line code begins.
     pub frame: usize,
     /// For each function the loop for threads that it is; it runs a range of iterations.
     pub spread: Vec<Option<LoopId>>,
@@ -88,20 +91,30 @@ impl Plan {
                 paired[id as usize] = lanes::is_worth_it(kernel, id, &body);
             }
         }
+        let has_vectors = options.vectors != Vectors::Narrow && vector::is_supported();
+        let mut columns = if has_vectors { columns(kernel) } else { Vec::new() };
+        columns.retain(|c| {
+            ![c.outer, c.inner].iter().any(|id| wide.contains_key(id) || spread.contains(id))
+        });
+        columns.iter().for_each(|c| paired[c.inner as usize] = false);
         let frame_len = wide.values().map(Wide::frame_len).max().unwrap_or(0);
         let standing = |id: LoopId| match (wide.contains_key(&id), spread.contains(&id)) {
             (true, _) => Standing::Whole,
             (false, true) => Standing::Alone,
             (false, false) => Standing::Within,
         };
-        let segments = if options.vectors == Vectors::Narrow || !vector::is_supported() {
-            Vec::new()
-        } else {
-            let taken = |id| wide.contains_key(&id) || paired[id as usize];
+        let segments = if has_vectors {
+            let is_outer = |id| columns.iter().any(|c| c.outer == id);
+            let taken = |id| wide.contains_key(&id) || paired[id as usize] || is_outer(id);
             let limit = SEGMENT_LEN * options.piece_len.max(2);
             segments(kernel, limit, options.vectors == Vectors::All, taken)
+        } else {
+            Vec::new()
         };
-        let functions = cut(kernel, options.piece_len.max(2), &segments, standing);
+        let of_columns = columns.iter().map(|c| Segment { begin: c.begin, end: c.end + 1 });
+        let mut alone: Vec<Segment> = segments.iter().copied().chain(of_columns).collect();
+        alone.sort_unstable_by_key(|segment| segment.begin);
+        let functions = cut(kernel, options.piece_len.max(2), &alone, standing);
         let loop_of = |items: &Vec<Item>| match items.first() {
             Some(&Item::Insts { begin, .. }) => match kernel.insts[begin as usize] {
                 Inst::Loop { id } => Some(id),
@@ -113,6 +126,9 @@ impl Plan {
         let mut plan = Plan {
             wide: loops().map(|id| wide.remove(&id?)).collect(),
             straight: Vec::new(),
+            columns: loops()
+                .map(|id| columns.iter().find(|c| Some(c.outer) == id).copied())
+                .collect(),
             frame: 0,
             spread: loops().map(|id| id.filter(|id| spread.contains(id))).collect(),
             is_spread: vec![false; kernel.loops.len()],
@@ -403,24 +419,24 @@ enum Standing {
     Whole,
 }
 
-/// Divides the instructions among functions.
+/// Divides the instructions among functions. Segments `alone` are a function each.
 fn cut(
     kernel: &Kernel,
     limit: usize,
-    segments: &[Segment],
+    alone: &[Segment],
     standing: impl Fn(LoopId) -> Standing,
 ) -> Vec<Vec<Item>> {
     let mut functions = Vec::new();
-    let mut segments = segments.iter().copied().peekable();
+    let mut alone = alone.iter().copied().peekable();
     let mut regions = vec![Region::default()];
     // Where the loop that is being passed over begins.
     let mut whole = None;
     for (pc, inst) in kernel.insts.iter().enumerate() {
-        if let Some(Segment { begin, end }) = segments.peek().copied()
+        if let Some(Segment { begin, end }) = alone.peek().copied()
             && begin <= pc
         {
             if end == pc + 1 {
-                segments.next();
+                alone.next();
                 let (begin, end) = (begin as u32, end as u32);
                 functions.push(vec![Item::Insts { begin, end }]);
                 if begin == 0 && pc + 1 == kernel.insts.len() {

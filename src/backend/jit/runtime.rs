@@ -1,5 +1,7 @@
 //! What generated code calls when something goes wrong, or outside.
 
+use multiversion::multiversion;
+
 use crate::backend::abi::{Context, Status};
 use crate::backend::external::invoke;
 use crate::graph::External;
@@ -102,4 +104,73 @@ fn room<'a, T: Default>(few: &'a mut [T; FEW], many: &'a mut Vec<T>, n: usize) -
         many.resize_with(n, T::default);
         many
     }
+}
+
+/// Adds `b[l]` times column `l` of `a` to `c`, column after column.
+///
+/// # Safety
+/// From `c` on lie `n_rows` numbers that nothing else refers to. Column `l` of `a` begins after
+/// `l * a_stride` numbers and has as many, `b[l]` stands after `l * b_stride`, for all `l` below
+/// `n_columns`, which is not 0.
+pub(super) unsafe extern "C" fn add_columns(
+    a: *const f64,
+    b: *const f64,
+    c: *mut f64,
+    n_rows: usize,
+    n_columns: usize,
+    a_stride: usize,
+    b_stride: usize,
+) {
+    let last = n_columns - 1;
+    // SAFETY: by the contract above.
+    let (a, b, c) = unsafe {
+        (
+            std::slice::from_raw_parts(a, last * a_stride + n_rows),
+            std::slice::from_raw_parts(b, last * b_stride + 1),
+            std::slice::from_raw_parts_mut(c, n_rows),
+        )
+    };
+    sum_columns(a, b, c, n_columns, a_stride, b_stride);
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn sum_columns(
+    a: &[f64],
+    b: &[f64],
+    c: &mut [f64],
+    n_columns: usize,
+    a_stride: usize,
+    b_stride: usize,
+) {
+    let factors = || b.iter().step_by(b_stride.max(1)).cycle().take(n_columns);
+    let columns = |first: usize| (0..n_columns).map(move |l| &a[l * a_stride + first..]);
+    // As many rows at a time as keep the machine busy, then fewer.
+    let (many, rest) = c.as_chunks_mut();
+    let mut first = 0;
+    for block in many {
+        first += sum_rows::<32>(columns(first).zip(factors()), block);
+    }
+    let (few, rest) = rest.as_chunks_mut();
+    for block in few {
+        first += sum_rows::<8>(columns(first).zip(factors()), block);
+    }
+    for row in rest {
+        first += sum_rows::<1>(columns(first).zip(factors()), std::array::from_mut(row));
+    }
+}
+
+/// Adds multiples of the first `N` numbers of columns; returns `N`.
+#[inline(always)]
+fn sum_rows<'a, const N: usize>(
+    columns: impl Iterator<Item = (&'a [f64], &'a f64)>,
+    block: &mut [f64; N],
+) -> usize {
+    let mut sums = *block;
+    for (column, y) in columns {
+        for (sum, x) in sums.iter_mut().zip(&column[..N]) {
+            *sum += x * y;
+        }
+    }
+    *block = sums;
+    N
 }

@@ -143,6 +143,11 @@ pub(super) fn translate(
         lanes: unit.plan.pair_of[function].map(Lanes::new),
         invalid: false,
     };
+    if let Some(columns) = &unit.plan.columns[function] {
+        translator.add_columns(columns);
+    }
+    // Columns are all that their function does.
+    let items = if unit.plan.columns[function].is_some() { &[][..] } else { &items[..] };
     for item in items {
         match *item {
             Item::Insts { begin, end } => {
@@ -381,17 +386,7 @@ impl Translator<'_> {
             self.begin_branch(due);
         }
         if info.poll != 0 {
-            let flag = self.cur.ins().load(I64, FLAGS.with_readonly(), self.context, 0);
-            let flag = self.cur.ins().atomic_load(I8, FLAGS, flag);
-            self.fail_if(flag, |this| {
-                let context = this.context;
-                this.call_helper(
-                    runtime::fail_cancelled as *const () as usize,
-                    &[(I64, context)],
-                    None,
-                );
-                this.cur.ins().iconst(I32, Status::Cancelled as i64)
-            });
+            self.poll();
         }
         if info.poll > 1 {
             self.end_first_part(&[]);
@@ -423,6 +418,17 @@ impl Translator<'_> {
             let value = self.cur.func.dfg.append_block_param(exit, F64);
             self.define(carried.dst, Made::Number(value));
         }
+    }
+
+    /// Leaves the function if the evaluation is cancelled.
+    pub(super) fn poll(&mut self) {
+        let flag = self.cur.ins().load(I64, FLAGS.with_readonly(), self.context, 0);
+        let flag = self.cur.ins().atomic_load(I8, FLAGS, flag);
+        self.fail_if(flag, |this| {
+            let helper = runtime::fail_cancelled as *const () as usize;
+            this.call_helper(helper, &[(I64, this.context)], None);
+            this.cur.ins().iconst(I32, Status::Cancelled as i64)
+        });
     }
 
     fn check(&mut self, value: Val, id: u32) {
