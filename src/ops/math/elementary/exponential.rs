@@ -1,0 +1,99 @@
+//! Exponentials and what is made of them.
+
+use super::{Way, select, two_sum};
+
+/// ln 2 in two parts; the first one times a whole number up to 2^21 is exact.
+pub const LN2: [f64; 2] = [0.6931471803691238, 1.9082149292705877e-10];
+const LOG2_E: f64 = std::f64::consts::LOG2_E;
+
+/// Sums with this are whole numbers, above which the lowest 12 bits hold them with 2048 added.
+const WHOLE: f64 = 4503599627370496.0 + 2048.0;
+
+/// `exp(x) = 2^n (1 + r + rest)`: r, the rest, and 2^n as a product.
+struct Reduced {
+    r: f64,
+    rest: f64,
+    powers: [f64; 2],
+}
+
+/// For x between -746 and 710, or NaN.
+#[inline(always)]
+fn reduced<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> Reduced {
+    let shifted = way.mul_add(x, LOG2_E, WHOLE);
+    let n = shifted - WHOLE;
+    let high = way.mul_add(-n, LN2[0], x);
+    let r = way.mul_add(-n, LN2[1], high);
+    let lost = way.mul_add(-n, LN2[1], high - r);
+    // (exp(r) - 1 - r - r^2/2) / r^3
+    let cubic = way.polynomial(
+        r,
+        [
+            0.16666666666666682,
+            0.0416666666666667,
+            0.008333333333316857,
+            0.0013888888888865167,
+            0.0001984126989682348,
+            2.4801587365123853e-05,
+            2.7557234434109196e-06,
+            2.755723864488153e-07,
+            2.5112180472673767e-08,
+            2.092569194959931e-09,
+        ],
+    );
+    let rest = way.mul_add(r * r, way.mul_add(r, cubic, 0.5), lost);
+    let both = shifted.to_bits() & 0xfff;
+    let first = both >> 1;
+    let power = |n: u64| f64::from_bits(n.wrapping_sub(1) << 52);
+    Reduced { r, rest, powers: [power(first), power(both - first)] }
+}
+
+#[inline(always)]
+pub fn exp<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    let x = select(x > 710.0, 710.0, x);
+    let x = select(x < -746.0, -746.0, x);
+    let parts = reduced(way, x);
+    let (sum, lost) = two_sum(1.0, parts.r);
+    (sum + (lost + parts.rest)) * parts.powers[0] * parts.powers[1]
+}
+
+/// `exp(x) - 1` as a sum of two numbers, where `2^n` is finite.
+#[inline(always)]
+fn expm1_parts<const F: bool, const J: bool>(way: Way<F, J>, x: &Reduced) -> (f64, f64) {
+    let power = x.powers[0] * x.powers[1];
+    let (sum, lost) = two_sum(power - 1.0, power * x.r);
+    (sum, way.mul_add(power, x.rest, lost))
+}
+
+#[inline(always)]
+pub fn expm1<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    let bounded = select(x > 710.0, 710.0, x);
+    let bounded = select(bounded < -40.0, -40.0, bounded);
+    let parts = reduced(way, bounded);
+    let near = || {
+        let (sum, rest) = expm1_parts(way, &parts);
+        sum + rest
+    };
+    let far = || (1.0 + (parts.r + parts.rest)) * parts.powers[0] * parts.powers[1];
+    // Keeps the sign of a zero.
+    select(x == 0.0, x, way.either(x > 40.0, far, near))
+}
+
+/// `e / (e + 2)` with `e = exp(2 |x|) - 1`, corrected by what e and the sum lack.
+#[inline(always)]
+pub fn tanh<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    let size = x.abs();
+    let size = select(size > 22.0, 22.0, size);
+    let (sum, rest) = expm1_parts(way, &reduced(way, 2.0 * size));
+    let (e, lost) = two_sum(sum, rest);
+    let (below, lost_below) = two_sum(2.0, e);
+    let inverse = 1.0 / below;
+    let quotient = e / below;
+    let correction = way.mul_add(2.0 * lost, inverse, -(quotient * lost_below)) * inverse;
+    (quotient + correction).copysign(x)
+}
+
+#[inline(always)]
+pub fn sigmoid<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    let e = exp(way, -x.abs());
+    select(x >= 0.0, 1.0, e) / (1.0 + e)
+}
