@@ -1,7 +1,7 @@
 //! Numerical meaning of the elementwise operations: one function each, called by the interpreter
 //! and by compiled code alike, so that both give the same bits.
 //!
-//! The elementary functions of [`elementary`] are ours and run on vectors too, the others are those
+//! The functions of [`elementary`] are ours and run on vectors too, the others are those
 //! of the system's mathematics library; the error and gamma
 //! functions come from the `libm` crate, polygamma from [`polygamma`].
 
@@ -65,12 +65,12 @@ unary! {
     // The library gives numbers for arguments below -1.
     acosh = |a| if a < 1.0 { f64::NAN } else { libm::acosh(a) };
     atanh = |a| libm::atanh(a);
+    erf = |a| libm::erf(a);
+    erfc = |a| libm::erfc(a);
     abs = |a| a.abs();
     floor = |a| a.floor();
     ceil = |a| a.ceil();
     round = |a| a.round();
-    erf = |a| libm::erf(a);
-    erfc = |a| libm::erfc(a);
     gamma = |a| libm::tgamma(a);
     lgamma = |a| libm::lgamma(a);
     not = |a| truth(a == 0.0);

@@ -146,7 +146,8 @@ table! {
 
     /// Exponential function.
     Exp "exp" {
-        eval: F1(math::exp), wide: Some(math::EXP), partials: &["y"], range: Interval::open(0.0, INF),
+        eval: F1(math::exp), wide: Some(math::EXP),
+        partials: &["y"], range: Interval::open(0.0, INF),
         monotone: &[RISES], c: "exp({a})", latex: "\\exp\\left({a}\\right)", ..FUNCTION
     }
 
@@ -160,7 +161,8 @@ table! {
 
     /// Natural logarithm.
     Log "log" {
-        eval: F1(math::log), wide: Some(math::LOG), partials: &["1 / a"], domain: &[POSITIVE], monotone: &[RISES],
+        eval: F1(math::log), wide: Some(math::LOG),
+        partials: &["1 / a"], domain: &[POSITIVE], monotone: &[RISES],
         c: "log({a})", latex: "\\log\\left({a}\\right)", samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
     }
@@ -199,7 +201,8 @@ table! {
 
     /// Cosine.
     Cos "cos" {
-        eval: F1(math::cos), wide: Some(math::COS), partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
+        eval: F1(math::cos), wide: Some(math::COS),
+        partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
         c: "cos({a})", latex: "\\cos\\left({a}\\right)", ..FUNCTION
     }
 
@@ -420,7 +423,8 @@ static double nablac_mod(double a, double b) {
 
     /// Logistic function `1 / (1 + exp(-x))`, without overflow.
     Sigmoid "sigmoid" {
-        eval: F1(math::sigmoid), wide: Some(math::SIGMOID), partials: &["y * (1 - y)"], range: Interval::open(0.0, 1.0),
+        eval: F1(math::sigmoid), wide: Some(math::SIGMOID),
+        partials: &["y * (1 - y)"], range: Interval::open(0.0, 1.0),
         monotone: &[RISES], c: "nablac_sigmoid({a})",
         c_helper: "\
 static double nablac_sigmoid(double a) {

@@ -7,7 +7,7 @@
 //! the reduced ranges in the relative error of the result, found by Remez's algorithm with 50
 //! digits or more. Multiplications are fused with additions where the machine does that, so bits
 //! may differ between machines. Each body states its error in units in the last place;
-//! `tests/accuracy.rs` measures them.
+//! `tests/accuracy` measures them.
 
 mod circular;
 mod exponential;
