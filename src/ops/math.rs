@@ -9,7 +9,8 @@ mod elementary;
 mod polygamma;
 
 pub use elementary::{
-    COS, EXP, EXPM1, LANES, LOG, SIGMOID, SIN, TANH, Wide, cos, exp, expm1, log, sigmoid, sin, tanh,
+    ACOSH, ASINH, ATANH, COS, EXP, EXPM1, LANES, LOG, LOG1P, LOG10, SIGMOID, SIN, SOFTPLUS, TANH,
+    Wide, acosh, asinh, atanh, cos, exp, expm1, log, log1p, log10, sigmoid, sin, softplus, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -52,19 +53,13 @@ unary! {
     neg = |a| -a;
     sqrt = |a| a.sqrt();
     cbrt = |a| a.cbrt();
-    log1p = |a| a.ln_1p();
     log2 = |a| a.log2();
-    log10 = |a| a.log10();
     tan = |a| a.tan();
     asin = |a| a.asin();
     acos = |a| a.acos();
     atan = |a| a.atan();
     sinh = |a| a.sinh();
     cosh = |a| a.cosh();
-    asinh = |a| libm::asinh(a);
-    // The library gives numbers for arguments below -1.
-    acosh = |a| if a < 1.0 { f64::NAN } else { libm::acosh(a) };
-    atanh = |a| libm::atanh(a);
     erf = |a| libm::erf(a);
     erfc = |a| libm::erfc(a);
     abs = |a| a.abs();
@@ -127,12 +122,6 @@ pub extern "C" fn modulo(a: f64, b: f64) -> f64 {
     } else {
         r
     }
-}
-
-/// `log(1 + exp(a))` without overflow.
-pub extern "C" fn softplus(a: f64) -> f64 {
-    let positive_part = if a > 0.0 { a } else { 0.0 };
-    positive_part + exp(-a.abs()).ln_1p()
 }
 
 /// `a` if `condition` is not 0, else `b`.

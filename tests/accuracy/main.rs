@@ -24,7 +24,13 @@ const BOUNDS: &[(ScalarOp, f64)] = &[
     (ScalarOp::Expm1, 1.1),
     (ScalarOp::Tanh, 2.0),
     (ScalarOp::Sigmoid, 2.5),
+    (ScalarOp::Softplus, 1.5),
     (ScalarOp::Log, 1.0),
+    (ScalarOp::Log1p, 0.6),
+    (ScalarOp::Log10, 0.6),
+    (ScalarOp::Asinh, 0.6),
+    (ScalarOp::Acosh, 0.6),
+    (ScalarOp::Atanh, 1.1),
     (ScalarOp::Sin, 1.0),
     (ScalarOp::Cos, 1.0),
 ];

@@ -169,7 +169,8 @@ table! {
 
     /// `log(1 + x)`, accurate near 0.
     Log1p "log1p" {
-        eval: F1(math::log1p), partials: &["1 / (1 + a)"], zero_sets: &[0b1],
+        eval: F1(math::log1p), wide: Some(math::LOG1P),
+        partials: &["1 / (1 + a)"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::open(-1.0, INF))], monotone: &[RISES],
         c: "log1p({a})", latex: "\\operatorname{log1p}\\left({a}\\right)",
         samples: &[&[1e-10], &[-0.7], &[1.9]],
@@ -186,7 +187,8 @@ table! {
 
     /// Logarithm to base 10.
     Log10 "log10" {
-        eval: F1(math::log10), partials: &["0.4342944819032518 / a"], domain: &[POSITIVE],
+        eval: F1(math::log10), wide: Some(math::LOG10),
+        partials: &["0.4342944819032518 / a"], domain: &[POSITIVE],
         monotone: &[RISES], c: "log10({a})", latex: "\\log_{10}\\left({a}\\right)",
         samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
@@ -265,14 +267,15 @@ table! {
 
     /// Inverse hyperbolic sine.
     Asinh "asinh" {
-        eval: F1(math::asinh), partials: &["1 / sqrt(1 + a * a)"], zero_sets: &[0b1],
+        eval: F1(math::asinh), wide: Some(math::ASINH),
+        partials: &["1 / sqrt(1 + a * a)"], zero_sets: &[0b1],
         monotone: &[RISES], c: "asinh({a})", latex: "\\operatorname{arsinh}\\left({a}\\right)",
         ..FUNCTION
     }
 
     /// Inverse hyperbolic cosine.
     Acosh "acosh" {
-        eval: F1(math::acosh),
+        eval: F1(math::acosh), wide: Some(math::ACOSH),
         // Two roots: one of the product would be real below -1, where acosh is not.
         partials: &["1 / (sqrt(a - 1) * sqrt(a + 1))"],
         domain: &[Domain::Interval(Interval::closed(1.0, INF))],
@@ -283,7 +286,8 @@ table! {
 
     /// Inverse hyperbolic tangent.
     Atanh "atanh" {
-        eval: F1(math::atanh), partials: &["1 / ((1 - a) * (1 + a))"], zero_sets: &[0b1],
+        eval: F1(math::atanh), wide: Some(math::ATANH),
+        partials: &["1 / ((1 - a) * (1 + a))"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::open(-1.0, 1.0))], monotone: &[RISES],
         c: "atanh({a})", latex: "\\operatorname{artanh}\\left({a}\\right)",
         samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -438,7 +442,8 @@ static double nablac_sigmoid(double a) {
 
     /// `log(1 + exp(x))`, without overflow.
     Softplus "softplus" {
-        eval: F1(math::softplus), partials: &["sigmoid(a)"], range: Interval::open(0.0, INF),
+        eval: F1(math::softplus), wide: Some(math::SOFTPLUS),
+        partials: &["sigmoid(a)"], range: Interval::open(0.0, INF),
         monotone: &[RISES], c: "nablac_softplus({a})",
         c_helper: "\
 static double nablac_softplus(double a) {

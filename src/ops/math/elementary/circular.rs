@@ -12,7 +12,7 @@ pub fn is_near(x: f64) -> bool {
 }
 
 /// Sums with this are whole numbers, above which the lowest bits hold them.
-const WHOLE_SIGNED: f64 = 6755399441055744.0;
+pub const WHOLE_SIGNED: f64 = 6755399441055744.0;
 
 #[inline(always)]
 pub fn sine<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
@@ -24,18 +24,26 @@ pub fn cosine<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
     sine_of(way, x, 1)
 }
 
-/// Sine, or cosine: sine one quarter of a turn further on.
+/// What is left of x without quarters of a turn, what that lacks, and the number of quarters in
+/// the lowest bits.
 #[inline(always)]
-pub fn sine_of<const F: bool, const J: bool>(way: Way<F, J>, x: f64, quarters: u64) -> f64 {
+fn reduced<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> (f64, f64, u64) {
     let shifted = way.mul_add(x, std::f64::consts::FRAC_2_PI, WHOLE_SIGNED);
     let n = shifted - WHOLE_SIGNED;
-    let quadrant = shifted.to_bits().wrapping_add(quarters);
-    // The rest of x and what it lacks.
     let first = way.mul_add(-n, HALF_PI[0], x);
     let (second, lost) = two_sum(first, -(n * HALF_PI[1]));
     let low = way.mul_add(-n, HALF_PI[2], lost);
     let y = second + low;
-    let low = (second - y) + low;
+    (y, (second - y) + low, shifted.to_bits())
+}
+
+/// Sine, or cosine: sine one quarter of a turn further on.
+///
+/// 0.8 ulp.
+#[inline(always)]
+pub fn sine_of<const F: bool, const J: bool>(way: Way<F, J>, x: f64, quarters: u64) -> f64 {
+    let (y, low, quadrant) = reduced(way, x);
+    let quadrant = quadrant.wrapping_add(quarters);
     let z = y * y;
     let sine = || {
         let tail = way.polynomial(

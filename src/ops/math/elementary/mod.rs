@@ -12,6 +12,7 @@
 mod circular;
 mod exponential;
 mod logarithms;
+mod table;
 
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
@@ -130,7 +131,13 @@ elementary! {
     expm1 EXPM1 = exponential::expm1;
     tanh TANH = exponential::tanh;
     sigmoid SIGMOID = exponential::sigmoid;
+    softplus SOFTPLUS = logarithms::softplus;
     log LOG = logarithms::log;
+    log1p LOG1P = logarithms::log1p;
+    log10 LOG10 = logarithms::log10;
+    asinh ASINH = logarithms::asinh;
+    acosh ACOSH = logarithms::acosh;
+    atanh ATANH = logarithms::atanh;
     sin SIN_ALONE = circular::sine, near circular::is_near, else libm::sin;
     cos COS_ALONE = circular::cosine, near circular::is_near, else libm::cos;
 }
@@ -193,13 +200,49 @@ impl<const FUSED: bool, const JUMPS: bool> Way<FUSED, JUMPS> {
         }
     }
 
-    /// The value of a polynomial of at most 16 coefficients, lowest first, by neighbours in pairs,
+    /// The rounded product and its error, if nothing overflows or underflows. Without fusing by
+    /// halves: G. W. Veltkamp, as Dekker (1971) gives it.
+    #[inline(always)]
+    fn two_product(self, a: f64, b: f64) -> (f64, f64) {
+        let product = a * b;
+        if FUSED {
+            return (product, a.mul_add(b, -product));
+        }
+        let halves = |x: f64| {
+            let scaled = x * 134217729.0;
+            let high = scaled - (scaled - x);
+            (high, x - high)
+        };
+        let ((a, a_low), (b, b_low)) = (halves(a), halves(b));
+        (product, ((a * b - product) + a * b_low + a_low * b) + a_low * b_low)
+    }
+
+    /// `c - a * b`, where these are close to one another.
+    #[inline(always)]
+    fn rest(self, c: f64, a: f64, b: f64) -> f64 {
+        if FUSED {
+            return (-a).mul_add(b, c);
+        }
+        let (product, lost) = self.two_product(a, b);
+        (c - product) - lost
+    }
+
+    /// The square root of a sum of two numbers, the second one small.
+    #[inline(always)]
+    fn root(self, high: f64, low: f64) -> (f64, f64) {
+        let root = high.sqrt();
+        let double = select(root == 0.0, 1.0, 2.0 * root);
+        (root, (self.rest(high, root, root) + low) / double)
+    }
+
+    /// The value of a polynomial of at most 24 coefficients, lowest first, by neighbours in pairs,
     /// then pairs in pairs and so on, so that few operations wait for one another. G. Estrin
     /// (1960).
     #[inline(always)]
     fn polynomial<const N: usize>(self, x: f64, c: [f64; N]) -> f64 {
         let x2 = x * x;
         let x4 = x2 * x2;
+        let x8 = x4 * x4;
         let two = |k: usize| if k + 1 < N { self.mul_add(x, c[k + 1], c[k]) } else { c[k] };
         let four = |k: usize| {
             if k + 2 < N { self.mul_add(x2, two(k + 2), two(k)) } else { two(k) }
@@ -207,7 +250,11 @@ impl<const FUSED: bool, const JUMPS: bool> Way<FUSED, JUMPS> {
         let eight = |k: usize| {
             if k + 4 < N { self.mul_add(x4, four(k + 4), four(k)) } else { four(k) }
         };
-        if N > 8 { self.mul_add(x4 * x4, eight(8), eight(0)) } else { eight(0) }
+        match N {
+            ..=8 => eight(0),
+            9..=16 => self.mul_add(x8, eight(8), eight(0)),
+            _ => self.mul_add(x8, self.mul_add(x8, eight(16), eight(8)), eight(0)),
+        }
     }
 }
 
@@ -226,4 +273,11 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let b_part = sum - a;
     let a_part = sum - b_part;
     (sum, (a - a_part) + (b - b_part))
+}
+
+/// The same for a first number that is zero or not smaller than the second one. Dekker (1971).
+#[inline(always)]
+fn quick_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    (sum, b - (sum - a))
 }
