@@ -9,8 +9,9 @@ mod elementary;
 mod polygamma;
 
 pub use elementary::{
-    ACOSH, ASINH, ATANH, COS, EXP, EXPM1, LANES, LOG, LOG1P, LOG10, SIGMOID, SIN, SOFTPLUS, TANH,
-    Wide, acosh, asinh, atanh, cos, exp, expm1, log, log1p, log10, sigmoid, sin, softplus, tanh,
+    ACOSH, ASINH, ATANH, COS, COSH, EXP, EXPM1, LANES, LOG, LOG1P, LOG10, SIGMOID, SIN, SINH,
+    SOFTPLUS, TANH, Wide, acosh, asinh, atanh, cos, cosh, exp, expm1, log, log1p, log10, sigmoid,
+    sin, sinh, softplus, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -58,8 +59,6 @@ unary! {
     asin = |a| a.asin();
     acos = |a| a.acos();
     atan = |a| a.atan();
-    sinh = |a| a.sinh();
-    cosh = |a| a.cosh();
     erf = |a| libm::erf(a);
     erfc = |a| libm::erfc(a);
     abs = |a| a.abs();

@@ -248,13 +248,15 @@ table! {
 
     /// Hyperbolic sine.
     Sinh "sinh" {
-        eval: F1(math::sinh), partials: &["cosh(a)"], zero_sets: &[0b1], monotone: &[RISES],
+        eval: F1(math::sinh), wide: Some(math::SINH),
+        partials: &["cosh(a)"], zero_sets: &[0b1], monotone: &[RISES],
         c: "sinh({a})", latex: "\\sinh\\left({a}\\right)", ..FUNCTION
     }
 
     /// Hyperbolic cosine.
     Cosh "cosh" {
-        eval: F1(math::cosh), partials: &["sinh(a)"], range: Interval::closed(1.0, INF),
+        eval: F1(math::cosh), wide: Some(math::COSH),
+        partials: &["sinh(a)"], range: Interval::closed(1.0, INF),
         c: "cosh({a})", latex: "\\cosh\\left({a}\\right)", ..FUNCTION
     }
 

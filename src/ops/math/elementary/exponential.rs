@@ -139,3 +139,58 @@ pub fn sigmoid<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
     let e = exp(way, -x.abs());
     select(x >= 0.0, 1.0, e) / (1.0 + e)
 }
+
+/// 1.2 ulp.
+#[inline(always)]
+pub fn sinh<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    hyperbolic(way, x.abs(), true).copysign(x)
+}
+
+/// 1.2 ulp.
+#[inline(always)]
+pub fn cosh<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    hyperbolic(way, x.abs(), false)
+}
+
+/// `2^(n - 1) ((1 - w) cosh(r) + (1 + w) sinh(r))` with `w = 2^(-2 n)`, which is the sine, or the
+/// same with the other signs of w, which is the cosine.
+#[inline(always)]
+fn hyperbolic<const F: bool, const J: bool>(way: Way<F, J>, x: f64, is_sine: bool) -> f64 {
+    let parts = shifted(way, select(x > 711.0, 711.0, x));
+    let (r, lost) = (parts.r, parts.lost);
+    let z = r * r;
+    // (cosh(r) - 1 - r^2/2) / r^4
+    let quartic = way.polynomial(
+        z,
+        [
+            0.041666666666666685,
+            0.0013888888888873422,
+            2.4801587348881532e-05,
+            2.755725212217725e-07,
+            2.0921669103365594e-09,
+        ],
+    );
+    // (sinh(r) - r) / r^3
+    let cubic = way.polynomial(
+        z,
+        [
+            0.16666666666666677,
+            0.008333333333321577,
+            0.00019841269886268067,
+            2.755724406012531e-06,
+            2.5109091019453487e-08,
+        ],
+    );
+    // From n = 27 on w is lost in the sums with 1.
+    let n = (parts.shifted.to_bits() & 0xfff).wrapping_sub(2048);
+    let w = f64::from_bits(1023u64.wrapping_sub(n << 1) << 52);
+    let w = select(n < 27, w, 0.0);
+    let (even, odd) = if is_sine { (1.0 - w, 1.0 + w) } else { (1.0 + w, 1.0 - w) };
+    let (product, product_lost) = way.two_product(odd, r);
+    let (sum, sum_lost) = two_sum(even, product);
+    let above_1 = way.mul_add(z, way.mul_add(z, quartic, 0.5), r * lost);
+    let above_r = way.mul_add(r * z, cubic, lost);
+    let rest = way.mul_add(even, above_1, way.mul_add(odd, above_r, product_lost + sum_lost));
+    let [first, second] = parts.powers();
+    0.5 * (sum + rest) * first * second
+}

@@ -129,6 +129,8 @@ macro_rules! elementary {
 elementary! {
     exp EXP = exponential::exp;
     expm1 EXPM1 = exponential::expm1;
+    sinh SINH = exponential::sinh;
+    cosh COSH = exponential::cosh;
     tanh TANH = exponential::tanh;
     sigmoid SIGMOID = exponential::sigmoid;
     softplus SOFTPLUS = logarithms::softplus;
