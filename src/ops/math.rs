@@ -9,9 +9,9 @@ mod elementary;
 mod polygamma;
 
 pub use elementary::{
-    ACOSH, ASINH, ATANH, COS, COSH, EXP, EXPM1, LANES, LOG, LOG1P, LOG10, SIGMOID, SIN, SINH,
-    SOFTPLUS, TANH, Wide, acosh, asinh, atanh, cos, cosh, exp, expm1, log, log1p, log10, sigmoid,
-    sin, sinh, softplus, tanh,
+    ACOS, ACOSH, ASIN, ASINH, ATAN, ATANH, COS, COSH, EXP, EXPM1, LANES, LOG, LOG1P, LOG10,
+    SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh, asin, asinh, atan, atanh, cos,
+    cosh, exp, expm1, log, log1p, log10, sigmoid, sin, sinh, softplus, tan, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -55,10 +55,6 @@ unary! {
     sqrt = |a| a.sqrt();
     cbrt = |a| a.cbrt();
     log2 = |a| a.log2();
-    tan = |a| a.tan();
-    asin = |a| a.asin();
-    acos = |a| a.acos();
-    atan = |a| a.atan();
     erf = |a| libm::erf(a);
     erfc = |a| libm::erfc(a);
     abs = |a| a.abs();

@@ -35,6 +35,10 @@ const BOUNDS: &[(ScalarOp, f64)] = &[
     (ScalarOp::Atanh, 1.1),
     (ScalarOp::Sin, 1.0),
     (ScalarOp::Cos, 1.0),
+    (ScalarOp::Tan, 1.5),
+    (ScalarOp::Asin, 0.8),
+    (ScalarOp::Acos, 0.8),
+    (ScalarOp::Atan, 0.8),
 ];
 
 #[test]

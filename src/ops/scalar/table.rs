@@ -210,13 +210,15 @@ table! {
 
     /// Tangent.
     Tan "tan" {
-        eval: F1(math::tan), partials: &["1 + y * y"], zero_sets: &[0b1], c: "tan({a})",
+        eval: F1(math::tan), wide: Some(math::TAN),
+        partials: &["1 + y * y"], zero_sets: &[0b1], c: "tan({a})",
         latex: "\\tan\\left({a}\\right)", ..FUNCTION
     }
 
     /// Inverse sine.
     Asin "asin" {
-        eval: F1(math::asin), partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
+        eval: F1(math::asin), wide: Some(math::ASIN),
+        partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "asin({a})",
         latex: "\\arcsin\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -225,7 +227,7 @@ table! {
 
     /// Inverse cosine.
     Acos "acos" {
-        eval: F1(math::acos), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
+        eval: F1(math::acos), wide: Some(math::ACOS), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(0.0, PI), monotone: &[FALLS], c: "acos({a})",
         latex: "\\arccos\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -234,7 +236,8 @@ table! {
 
     /// Inverse tangent.
     Atan "atan" {
-        eval: F1(math::atan), partials: &["1 / (1 + a * a)"], zero_sets: &[0b1],
+        eval: F1(math::atan), wide: Some(math::ATAN),
+        partials: &["1 / (1 + a * a)"], zero_sets: &[0b1],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "atan({a})",
         latex: "\\arctan\\left({a}\\right)", ..FUNCTION
     }

@@ -11,6 +11,7 @@
 
 mod circular;
 mod exponential;
+mod inverse;
 mod logarithms;
 mod table;
 
@@ -142,6 +143,10 @@ elementary! {
     atanh ATANH = logarithms::atanh;
     sin SIN_ALONE = circular::sine, near circular::is_near, else libm::sin;
     cos COS_ALONE = circular::cosine, near circular::is_near, else libm::cos;
+    tan TAN = circular::tan, near circular::is_near, else libm::tan;
+    asin ASIN = inverse::asin;
+    acos ACOS = inverse::acos;
+    atan ATAN = inverse::atan;
 }
 
 /// Sines and cosines; the tags are quarters of a turn in the bits of a number.
