@@ -2,16 +2,17 @@
 //! and by compiled code alike, so that both give the same bits.
 //!
 //! The functions of [`elementary`] are ours and run on vectors too, the others are those
-//! of the system's mathematics library; the error and gamma
+//! of the system's mathematics library; the gamma
 //! functions come from the `libm` crate, polygamma from [`polygamma`].
 
 mod elementary;
 mod polygamma;
 
 pub use elementary::{
-    ACOS, ACOSH, ASIN, ASINH, ATAN, ATANH, COS, COSH, EXP, EXPM1, LANES, LOG, LOG1P, LOG10,
-    SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh, asin, asinh, atan, atanh, cos,
-    cosh, exp, expm1, log, log1p, log10, sigmoid, sin, sinh, softplus, tan, tanh,
+    ACOS, ACOSH, ASIN, ASINH, ATAN, ATANH, CBRT, COS, COSH, ERF, ERFC, EXP, EXPM1, LANES, LOG,
+    LOG1P, LOG10, SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh, asin, asinh, atan,
+    atanh, cbrt, cos, cosh, erf, erfc, exp, expm1, log, log1p, log10, sigmoid, sin, sinh, softplus,
+    tan, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -53,10 +54,7 @@ binary! {
 unary! {
     neg = |a| -a;
     sqrt = |a| a.sqrt();
-    cbrt = |a| a.cbrt();
     log2 = |a| a.log2();
-    erf = |a| libm::erf(a);
-    erfc = |a| libm::erfc(a);
     abs = |a| a.abs();
     floor = |a| a.floor();
     ceil = |a| a.ceil();

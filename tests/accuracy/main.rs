@@ -39,6 +39,10 @@ const BOUNDS: &[(ScalarOp, f64)] = &[
     (ScalarOp::Asin, 0.8),
     (ScalarOp::Acos, 0.8),
     (ScalarOp::Atan, 0.8),
+    (ScalarOp::Cbrt, 0.6),
+    (ScalarOp::Erf, 1.5),
+    // 2e-15 of the result.
+    (ScalarOp::Erfc, 9.0),
 ];
 
 #[test]
@@ -177,6 +181,7 @@ fn exact_values() {
     }
     for n in -1000..1000 {
         let x = f64::from(n);
+        assert_eq!(at(ScalarOp::Cbrt, x * x * x), x);
         assert_eq!(evaluate(ScalarOp::Pow, x, 3.0), x * x * x);
         assert_eq!(evaluate(ScalarOp::Hypot, 3.0 * x, 4.0 * x), 5.0 * x.abs());
     }

@@ -133,7 +133,8 @@ table! {
 
     /// Cube root, of negative numbers too.
     Cbrt "cbrt" {
-        eval: F1(math::cbrt), partials: &["1 / (3 * y * y)"], zero_sets: &[0b1],
+        eval: F1(math::cbrt), wide: Some(math::CBRT),
+        partials: &["1 / (3 * y * y)"], zero_sets: &[0b1],
         monotone: &[RISES], c: "cbrt({a})", latex: "\\sqrt[3]{{a}}", ..FUNCTION
     }
 
@@ -382,14 +383,16 @@ static double nablac_mod(double a, double b) {
 
     /// Error function.
     Erf "erf" {
-        eval: F1(math::erf), partials: &["1.1283791670955126 * exp(-(a * a))"],
+        eval: F1(math::erf), wide: Some(math::ERF),
+        partials: &["1.1283791670955126 * exp(-(a * a))"],
         zero_sets: &[0b1], range: Interval::open(-1.0, 1.0), monotone: &[RISES], c: "erf({a})",
         latex: "\\operatorname{erf}\\left({a}\\right)", cost: 25, ..FUNCTION
     }
 
     /// Complementary error function, `1 - erf(x)`.
     Erfc "erfc" {
-        eval: F1(math::erfc), partials: &["-1.1283791670955126 * exp(-(a * a))"],
+        eval: F1(math::erfc), wide: Some(math::ERFC),
+        partials: &["-1.1283791670955126 * exp(-(a * a))"],
         range: Interval::open(0.0, 2.0), monotone: &[FALLS], c: "erfc({a})",
         latex: "\\operatorname{erfc}\\left({a}\\right)", cost: 25, ..FUNCTION
     }

@@ -10,9 +10,11 @@
 //! `tests/accuracy` measures them.
 
 mod circular;
+mod errors;
 mod exponential;
 mod inverse;
 mod logarithms;
+mod powers;
 mod table;
 
 use multiversion::multiversion;
@@ -147,6 +149,9 @@ elementary! {
     asin ASIN = inverse::asin;
     acos ACOS = inverse::acos;
     atan ATAN = inverse::atan;
+    cbrt CBRT = powers::cbrt;
+    erf ERF = errors::erf;
+    erfc ERFC = errors::erfc;
 }
 
 /// Sines and cosines; the tags are quarters of a turn in the bits of a number.
