@@ -1,18 +1,17 @@
 //! Numerical meaning of the elementwise operations: one function each, called by the interpreter
 //! and by compiled code alike, so that both give the same bits.
 //!
-//! The functions of [`elementary`] are ours and run on vectors too, the others are those
-//! of the system's mathematics library; the gamma
-//! functions come from the `libm` crate, polygamma from [`polygamma`].
+//! The functions of [`elementary`] are ours and run on vectors too; `log2` is that of the system,
+//! the gamma functions come from the `libm` crate, polygamma from [`polygamma`].
 
 mod elementary;
 mod polygamma;
 
 pub use elementary::{
-    ACOS, ACOSH, ASIN, ASINH, ATAN, ATANH, CBRT, COS, COSH, ERF, ERFC, EXP, EXPM1, LANES, LOG,
-    LOG1P, LOG10, SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh, asin, asinh, atan,
-    atanh, cbrt, cos, cosh, erf, erfc, exp, expm1, log, log1p, log10, sigmoid, sin, sinh, softplus,
-    tan, tanh,
+    ACOS, ACOSH, ASIN, ASINH, ATAN, ATAN2, ATANH, CBRT, COS, COSH, ERF, ERFC, EXP, EXPM1, HYPOT,
+    LANES, LOG, LOG1P, LOG10, POW, SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh,
+    asin, asinh, atan, atan2, atanh, cbrt, cos, cosh, erf, erfc, exp, expm1, hypot, log, log1p,
+    log10, pow, sigmoid, sin, sinh, softplus, tan, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -35,9 +34,6 @@ binary! {
     sub = |a, b| a - b;
     mul = |a, b| a * b;
     div = |a, b| a / b;
-    pow = |a, b| a.powf(b);
-    hypot = |a, b| a.hypot(b);
-    atan2 = |a, b| a.atan2(b);
     copysign = |a, b| a.copysign(b);
     rem = |a, b| a % b;
     remainder = |a, b| libm::remainder(a, b);

@@ -39,7 +39,10 @@ const BOUNDS: &[(ScalarOp, f64)] = &[
     (ScalarOp::Asin, 0.8),
     (ScalarOp::Acos, 0.8),
     (ScalarOp::Atan, 0.8),
+    (ScalarOp::Atan2, 1.5),
     (ScalarOp::Cbrt, 0.6),
+    (ScalarOp::Hypot, 1.0),
+    (ScalarOp::Pow, 1.5),
     (ScalarOp::Erf, 1.5),
     // 2e-15 of the result.
     (ScalarOp::Erfc, 9.0),

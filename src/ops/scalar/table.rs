@@ -107,7 +107,7 @@ table! {
     /// Power, as C's `pow`; 0^0 is 1. By the exponent, the derivative at base 0 is 0 while the
     /// value is, and higher derivatives that mix base and exponent are NaN there.
     Pow "pow" {
-        eval: F2(math::pow),
+        eval: F2(math::pow), wide: Some(math::POW),
         // The infinite slope of sqrt keeps derivatives by `a` from being wrong but finite where
         // the result is 0, while the logarithm there is that of 1.
         partials: &["b * pow(a, b - 1)", "y * log(select(y == 0, 1 + sqrt(a), a))"],
@@ -140,7 +140,8 @@ table! {
 
     /// Length of the hypotenuse, without overflow; its derivatives at the origin are NaN.
     Hypot "hypot" {
-        eval: F2(math::hypot), partials: &["a / y", "b / y"], zero_sets: &[0b11],
+        eval: F2(math::hypot), wide: Some(math::HYPOT),
+        partials: &["a / y", "b / y"], zero_sets: &[0b11],
         range: Interval::closed(0.0, INF), c: "hypot({a}, {b})",
         latex: "\\operatorname{hypot}\\left({a}, {b}\\right)", commutative: true, ..FUNCTION_2
     }
@@ -245,7 +246,8 @@ table! {
 
     /// Angle of the point (x, y) = (b, a).
     Atan2 "atan2" {
-        eval: F2(math::atan2), partials: &["b / (a * a + b * b)", "-a / (a * a + b * b)"],
+        eval: F2(math::atan2), wide: Some(math::ATAN2),
+        partials: &["b / (a * a + b * b)", "-a / (a * a + b * b)"],
         zero_sets: &[0b11], range: Interval::closed(-PI, PI), c: "atan2({a}, {b})",
         latex: "\\operatorname{atan2}\\left({a}, {b}\\right)", ..FUNCTION_2
     }

@@ -129,3 +129,21 @@ pub fn atan<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
     let bounded = select(size > 1e18, 1e18, size);
     angle(way, bounded, 1.0, false).copysign(x)
 }
+
+/// 1 ulp.
+#[inline(always)]
+pub fn atan2<const F: bool, const J: bool>(way: Way<F, J>, y: f64, x: f64) -> f64 {
+    let (a, b) = (y.abs(), x.abs());
+    let larger = select(a > b, a, b);
+    let scale = select(larger < 2f64.powi(-900), 2f64.powi(200), 1.0);
+    let scale = select(larger > 2f64.powi(900), 2f64.powi(-60), scale);
+    let is_infinite = larger == f64::INFINITY;
+    let of = |size: f64| {
+        let one = select(size == f64::INFINITY, 1.0, 0.0);
+        select(is_infinite, one, size * scale)
+    };
+    let b = of(b);
+    // Zeros have the angle 0 or pi.
+    let value = angle(way, of(a), select(larger == 0.0, 1.0, b), x.is_sign_negative());
+    select(x.is_nan() | y.is_nan(), f64::NAN, value).copysign(y)
+}

@@ -154,6 +154,54 @@ elementary! {
     erfc ERFC = errors::erfc;
 }
 
+/// The same for functions of two arguments.
+macro_rules! elementary_2 {
+    ($($name:ident $wide:ident = $of:path;)*) => {$(
+        pub extern "C" fn $name(a: f64, b: f64) -> f64 {
+            $name::on_any(a, b)
+        }
+
+        mod $name {
+            use super::*;
+
+            #[multiversion(targets("x86_64+avx2+fma"))]
+            pub fn on_any(a: f64, b: f64) -> f64 {
+                if target_cfg_f!(target_feature = "fma") {
+                    $of(Way::<true, true>, a, b)
+                } else {
+                    $of(Way::<FUSES, true>, a, b)
+                }
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_one(a: f64, b: f64) -> f64 {
+                $of(Way::<IN_CODE, true>, a, b)
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_lanes(area: &mut Area) {
+                let [a, b, _, y] = area;
+                for lane in 0..LANES {
+                    y[lane] = $of(Way::<IN_CODE, false>, a[lane], b[lane]);
+                }
+            }
+        }
+
+        pub const $wide: Wide = Wide {
+            on_lanes: $name::on_lanes,
+            tag: 0.0,
+            on_one: One::F2($name::on_one),
+            on_four: None,
+        };
+    )*};
+}
+
+elementary_2! {
+    pow POW = powers::pow;
+    hypot HYPOT = powers::hypot;
+    atan2 ATAN2 = inverse::atan2;
+}
+
 /// Sines and cosines; the tags are quarters of a turn in the bits of a number.
 pub const SIN: Wide = Wide {
     on_lanes: sines_on_lanes,
