@@ -1,17 +1,17 @@
 //! Numerical meaning of the elementwise operations: one function each, called by the interpreter
 //! and by compiled code alike, so that both give the same bits.
 //!
-//! The functions of [`elementary`] are ours and run on vectors too; `log2` is that of the system,
-//! the gamma functions come from the `libm` crate, polygamma from [`polygamma`].
+//! The functions of [`elementary`] are ours and run on vectors too; the gamma functions come from
+//! the `libm` crate, polygamma from [`polygamma`].
 
 mod elementary;
 mod polygamma;
 
 pub use elementary::{
     ACOS, ACOSH, ASIN, ASINH, ATAN, ATAN2, ATANH, CBRT, COS, COSH, ERF, ERFC, EXP, EXPM1, HYPOT,
-    LANES, LOG, LOG1P, LOG10, POW, SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh,
-    asin, asinh, atan, atan2, atanh, cbrt, cos, cosh, erf, erfc, exp, expm1, hypot, log, log1p,
-    log10, pow, sigmoid, sin, sinh, softplus, tan, tanh,
+    LANES, LOG, LOG1P, LOG2, LOG10, POW, SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos,
+    acosh, asin, asinh, atan, atan2, atanh, cbrt, cos, cosh, erf, erfc, exp, expm1, hypot, log,
+    log1p, log2, log10, pow, sigmoid, sin, sinh, softplus, tan, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -50,7 +50,6 @@ binary! {
 unary! {
     neg = |a| -a;
     sqrt = |a| a.sqrt();
-    log2 = |a| a.log2();
     abs = |a| a.abs();
     floor = |a| a.floor();
     ceil = |a| a.ceil();

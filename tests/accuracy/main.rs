@@ -29,6 +29,7 @@ const BOUNDS: &[(ScalarOp, f64)] = &[
     (ScalarOp::Softplus, 1.5),
     (ScalarOp::Log, 1.0),
     (ScalarOp::Log1p, 0.6),
+    (ScalarOp::Log2, 0.6),
     (ScalarOp::Log10, 0.6),
     (ScalarOp::Asinh, 0.6),
     (ScalarOp::Acosh, 0.6),

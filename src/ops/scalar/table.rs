@@ -181,7 +181,8 @@ table! {
 
     /// Logarithm to base 2.
     Log2 "log2" {
-        eval: F1(math::log2), partials: &["1.4426950408889634 / a"], domain: &[POSITIVE],
+        eval: F1(math::log2), wide: Some(math::LOG2),
+        partials: &["1.4426950408889634 / a"], domain: &[POSITIVE],
         monotone: &[RISES], c: "log2({a})", latex: "\\log_{2}\\left({a}\\right)",
         samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION

@@ -1,7 +1,7 @@
 //! Logarithms.
 
 use super::exponential::{LN2, exp_of_sum};
-use super::table::{START, TABLE};
+use super::table::{BINARY, START, TABLE};
 use super::{Way, quick_sum, select, two_sum};
 
 /// Bits of the square root of one half.
@@ -43,6 +43,15 @@ pub fn log<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
     select(x < 0.0, f64::NAN, value)
 }
 
+/// A positive normal number as 2^n m: n, m, and the place of m in the tables.
+#[inline(always)]
+fn split(x: f64) -> (f64, f64, usize) {
+    let shifted = x.to_bits().wrapping_add(1f64.to_bits() - START);
+    let fraction = shifted & MANTISSA;
+    let n = f64::from_bits(0x4330 << 48 | shifted >> 52) - (4503599627370496.0 + 1023.0);
+    (n, f64::from_bits(fraction + START), (fraction >> 45) as usize & 127)
+}
+
 /// The logarithm of a sum of two numbers, the first one positive and normal and the second one at
 /// most half of its last place, plus a number of ln 2: a sum of two numbers, the second one below
 /// 2^-16 of the first. Its error is below 2^-67 of it, or without the square's error below 2^-61.
@@ -59,16 +68,14 @@ pub fn log_of_sum<const F: bool, const J: bool>(
     n_more: f64,
     with_error: bool,
 ) -> (f64, f64) {
-    let shifted = x.to_bits().wrapping_add(1f64.to_bits() - START);
-    let fraction = shifted & MANTISSA;
-    let m = f64::from_bits(fraction + START);
-    let exponent = shifted >> 52;
-    let n = f64::from_bits(0x4330 << 48 | exponent) - (4503599627370496.0 + 1023.0) + n_more;
-    let [inverse, log_high, log_low] = TABLE[(fraction >> 45) as usize & 127];
+    let (n, m, index) = split(x);
+    let n = n + n_more;
+    let [inverse, log_high, log_low] = TABLE[index];
     let (product, lost) = way.two_product(m, inverse);
     let lost = match low {
         Some(low) => {
             // 2^(1 - n), as there is one more exponent above than below.
+            let exponent = x.to_bits().wrapping_add(1f64.to_bits() - START) >> 52;
             let scale = f64::from_bits(2047u64.wrapping_sub(exponent) << 52);
             way.mul_add(0.5 * (low * scale), inverse, lost)
         }
@@ -133,6 +140,45 @@ pub fn log1p<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
 }
 
 const INVERSE_LN10: [f64; 2] = [std::f64::consts::LOG10_E, 1.098319650216765e-17];
+
+/// 0.6 ulp; exact for powers of two.
+#[inline(always)]
+pub fn log2<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
+    if J && is_normal(x) {
+        return normal_log2(way, x, 0.0);
+    }
+    let (scaled, by) = normal(x);
+    with_ends(x, normal_log2(way, scaled, -by))
+}
+
+const INVERSE_LN2: [f64; 2] = [std::f64::consts::LOG2_E, 2.0355273740931033e-17];
+
+/// As [`log_of_sum`], but to base 2 from the table on.
+#[inline(always)]
+fn normal_log2<const F: bool, const J: bool>(way: Way<F, J>, x: f64, n_more: f64) -> f64 {
+    let (n, m, index) = split(x);
+    let [inverse, log_high, log_low] = BINARY[index];
+    let (product, lost) = way.two_product(m, inverse);
+    let whole = product - 1.0;
+    let r = whole + lost;
+    // (log2(1 + r) - r / ln 2) / r^2
+    let square = way.polynomial(
+        r,
+        [
+            -0.7213475204444818,
+            0.480898346962988,
+            -0.3606737601860514,
+            0.2885390081229146,
+            -0.24045396566766336,
+            0.20610460684671147,
+        ],
+    );
+    let (linear, linear_lost) = way.two_product(whole, INVERSE_LN2[0]);
+    let low = way.mul_add(lost, INVERSE_LN2[0], linear_lost + log_low);
+    let low = way.mul_add(whole, INVERSE_LN2[1], low);
+    let (sum, sum_lost) = quick_sum(n + n_more + log_high, linear);
+    sum + way.mul_add(r * r, square, low + sum_lost)
+}
 
 /// 0.6 ulp; exact for powers of ten.
 #[inline(always)]

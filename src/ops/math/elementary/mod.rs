@@ -139,6 +139,7 @@ elementary! {
     softplus SOFTPLUS = logarithms::softplus;
     log LOG = logarithms::log;
     log1p LOG1P = logarithms::log1p;
+    log2 LOG2 = logarithms::log2;
     log10 LOG10 = logarithms::log10;
     asinh ASINH = logarithms::asinh;
     acosh ACOSH = logarithms::acosh;
