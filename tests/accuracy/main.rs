@@ -226,7 +226,7 @@ fn one_number_and_lanes_have_the_same_bits() {
         let f = Model::parse("f.nab", &source).function().expect("it lowers");
         let compiled =
             |engine| f.compile(&Options { engine, ..Options::default() }).expect("it compiles");
-        let (jit, interp) = (compiled(EngineKind::Jit), compiled(EngineKind::Interp));
+        let (jit, interp) = (compiled(EngineKind::default()), compiled(EngineKind::Interp));
         let mut all = points(op, 800);
         let others = if op.arity() == 2 { &SPECIAL[..] } else { &[0.0] };
         let special = SPECIAL.into_iter().chain([f64::NAN; 4]).chain([1e9, -1e9, 1e15, -1e300]);
