@@ -8,10 +8,10 @@ use super::ir::{Base, Inst, Kernel, Val};
 use super::lanes::independent;
 use crate::ops::math::{LANES, Wide};
 
-/// The vector form of an instruction.
+/// The vector form of an instruction that one call can do four times.
 pub fn wide(inst: &Inst) -> Option<Wide> {
     match inst {
-        Inst::Apply { op, .. } => op.row().wide,
+        Inst::Apply { op, .. } => op.row().wide.filter(|wide| wide.on_four.is_some()),
         _ => None,
     }
 }

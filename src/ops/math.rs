@@ -1,15 +1,17 @@
 //! Numerical meaning of the elementwise operations: one function each, called by the interpreter
 //! and by compiled code alike, so that both give the same bits.
 //!
-//! The elementary functions of [`elementary`] are ours and run on vectors too, the others are those
-//! of the system's mathematics library; the error and gamma
-//! functions come from the `libm` crate, polygamma from [`polygamma`].
+//! The functions of [`elementary`] are ours and run on vectors too; the gamma functions come from
+//! the `libm` crate, polygamma from [`polygamma`].
 
 mod elementary;
 mod polygamma;
 
 pub use elementary::{
-    COS, EXP, EXPM1, LANES, LOG, SIGMOID, SIN, TANH, Wide, cos, exp, expm1, log, sigmoid, sin, tanh,
+    ACOS, ACOSH, ASIN, ASINH, ATAN, ATAN2, ATANH, CBRT, COS, COSH, ERF, ERFC, EXP, EXPM1, HYPOT,
+    LANES, LOG, LOG1P, LOG2, LOG10, POW, SIGMOID, SIN, SINH, SOFTPLUS, TAN, TANH, Wide, acos,
+    acosh, asin, asinh, atan, atan2, atanh, cbrt, cos, cosh, erf, erfc, exp, expm1, hypot, log,
+    log1p, log2, log10, pow, sigmoid, sin, sinh, softplus, tan, tanh,
 };
 pub use polygamma::polygamma;
 
@@ -32,9 +34,6 @@ binary! {
     sub = |a, b| a - b;
     mul = |a, b| a * b;
     div = |a, b| a / b;
-    pow = |a, b| a.powf(b);
-    hypot = |a, b| a.hypot(b);
-    atan2 = |a, b| a.atan2(b);
     copysign = |a, b| a.copysign(b);
     rem = |a, b| a % b;
     remainder = |a, b| libm::remainder(a, b);
@@ -51,26 +50,10 @@ binary! {
 unary! {
     neg = |a| -a;
     sqrt = |a| a.sqrt();
-    cbrt = |a| a.cbrt();
-    log1p = |a| a.ln_1p();
-    log2 = |a| a.log2();
-    log10 = |a| a.log10();
-    tan = |a| a.tan();
-    asin = |a| a.asin();
-    acos = |a| a.acos();
-    atan = |a| a.atan();
-    sinh = |a| a.sinh();
-    cosh = |a| a.cosh();
-    asinh = |a| libm::asinh(a);
-    // The library gives numbers for arguments below -1.
-    acosh = |a| if a < 1.0 { f64::NAN } else { libm::acosh(a) };
-    atanh = |a| libm::atanh(a);
     abs = |a| a.abs();
     floor = |a| a.floor();
     ceil = |a| a.ceil();
     round = |a| a.round();
-    erf = |a| libm::erf(a);
-    erfc = |a| libm::erfc(a);
     gamma = |a| libm::tgamma(a);
     lgamma = |a| libm::lgamma(a);
     not = |a| truth(a == 0.0);
@@ -127,12 +110,6 @@ pub extern "C" fn modulo(a: f64, b: f64) -> f64 {
     } else {
         r
     }
-}
-
-/// `log(1 + exp(a))` without overflow.
-pub extern "C" fn softplus(a: f64) -> f64 {
-    let positive_part = if a > 0.0 { a } else { 0.0 };
-    positive_part + exp(-a.abs()).ln_1p()
 }
 
 /// `a` if `condition` is not 0, else `b`.

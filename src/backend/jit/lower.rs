@@ -17,7 +17,7 @@ impl Translator<'_> {
             _ => {
                 let address = match op.row().eval {
                     _ if let Some(wide) = op.row().wide.filter(|_| vector::is_supported()) => {
-                        wide.on_one as *const () as usize
+                        wide.on_one.address()
                     }
                     Eval::F1(f) => f as *const () as usize,
                     Eval::F2(f) => f as *const () as usize,

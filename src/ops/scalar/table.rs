@@ -107,7 +107,7 @@ table! {
     /// Power, as C's `pow`; 0^0 is 1. By the exponent, the derivative at base 0 is 0 while the
     /// value is, and higher derivatives that mix base and exponent are NaN there.
     Pow "pow" {
-        eval: F2(math::pow),
+        eval: F2(math::pow), wide: Some(math::POW),
         // The infinite slope of sqrt keeps derivatives by `a` from being wrong but finite where
         // the result is 0, while the logarithm there is that of 1.
         partials: &["b * pow(a, b - 1)", "y * log(select(y == 0, 1 + sqrt(a), a))"],
@@ -133,20 +133,23 @@ table! {
 
     /// Cube root, of negative numbers too.
     Cbrt "cbrt" {
-        eval: F1(math::cbrt), partials: &["1 / (3 * y * y)"], zero_sets: &[0b1],
+        eval: F1(math::cbrt), wide: Some(math::CBRT),
+        partials: &["1 / (3 * y * y)"], zero_sets: &[0b1],
         monotone: &[RISES], c: "cbrt({a})", latex: "\\sqrt[3]{{a}}", ..FUNCTION
     }
 
     /// Length of the hypotenuse, without overflow; its derivatives at the origin are NaN.
     Hypot "hypot" {
-        eval: F2(math::hypot), partials: &["a / y", "b / y"], zero_sets: &[0b11],
+        eval: F2(math::hypot), wide: Some(math::HYPOT),
+        partials: &["a / y", "b / y"], zero_sets: &[0b11],
         range: Interval::closed(0.0, INF), c: "hypot({a}, {b})",
         latex: "\\operatorname{hypot}\\left({a}, {b}\\right)", commutative: true, ..FUNCTION_2
     }
 
     /// Exponential function.
     Exp "exp" {
-        eval: F1(math::exp), wide: Some(math::EXP), partials: &["y"], range: Interval::open(0.0, INF),
+        eval: F1(math::exp), wide: Some(math::EXP),
+        partials: &["y"], range: Interval::open(0.0, INF),
         monotone: &[RISES], c: "exp({a})", latex: "\\exp\\left({a}\\right)", ..FUNCTION
     }
 
@@ -160,14 +163,16 @@ table! {
 
     /// Natural logarithm.
     Log "log" {
-        eval: F1(math::log), wide: Some(math::LOG), partials: &["1 / a"], domain: &[POSITIVE], monotone: &[RISES],
+        eval: F1(math::log), wide: Some(math::LOG),
+        partials: &["1 / a"], domain: &[POSITIVE], monotone: &[RISES],
         c: "log({a})", latex: "\\log\\left({a}\\right)", samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
     }
 
     /// `log(1 + x)`, accurate near 0.
     Log1p "log1p" {
-        eval: F1(math::log1p), partials: &["1 / (1 + a)"], zero_sets: &[0b1],
+        eval: F1(math::log1p), wide: Some(math::LOG1P),
+        partials: &["1 / (1 + a)"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::open(-1.0, INF))], monotone: &[RISES],
         c: "log1p({a})", latex: "\\operatorname{log1p}\\left({a}\\right)",
         samples: &[&[1e-10], &[-0.7], &[1.9]],
@@ -176,7 +181,8 @@ table! {
 
     /// Logarithm to base 2.
     Log2 "log2" {
-        eval: F1(math::log2), partials: &["1.4426950408889634 / a"], domain: &[POSITIVE],
+        eval: F1(math::log2), wide: Some(math::LOG2),
+        partials: &["1.4426950408889634 / a"], domain: &[POSITIVE],
         monotone: &[RISES], c: "log2({a})", latex: "\\log_{2}\\left({a}\\right)",
         samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
@@ -184,7 +190,8 @@ table! {
 
     /// Logarithm to base 10.
     Log10 "log10" {
-        eval: F1(math::log10), partials: &["0.4342944819032518 / a"], domain: &[POSITIVE],
+        eval: F1(math::log10), wide: Some(math::LOG10),
+        partials: &["0.4342944819032518 / a"], domain: &[POSITIVE],
         monotone: &[RISES], c: "log10({a})", latex: "\\log_{10}\\left({a}\\right)",
         samples: &[&[0.3], &[1.0], &[50.0]],
         edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
@@ -199,19 +206,22 @@ table! {
 
     /// Cosine.
     Cos "cos" {
-        eval: F1(math::cos), wide: Some(math::COS), partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
+        eval: F1(math::cos), wide: Some(math::COS),
+        partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
         c: "cos({a})", latex: "\\cos\\left({a}\\right)", ..FUNCTION
     }
 
     /// Tangent.
     Tan "tan" {
-        eval: F1(math::tan), partials: &["1 + y * y"], zero_sets: &[0b1], c: "tan({a})",
+        eval: F1(math::tan), wide: Some(math::TAN),
+        partials: &["1 + y * y"], zero_sets: &[0b1], c: "tan({a})",
         latex: "\\tan\\left({a}\\right)", ..FUNCTION
     }
 
     /// Inverse sine.
     Asin "asin" {
-        eval: F1(math::asin), partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
+        eval: F1(math::asin), wide: Some(math::ASIN),
+        partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "asin({a})",
         latex: "\\arcsin\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -220,7 +230,7 @@ table! {
 
     /// Inverse cosine.
     Acos "acos" {
-        eval: F1(math::acos), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
+        eval: F1(math::acos), wide: Some(math::ACOS), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(0.0, PI), monotone: &[FALLS], c: "acos({a})",
         latex: "\\arccos\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -229,27 +239,31 @@ table! {
 
     /// Inverse tangent.
     Atan "atan" {
-        eval: F1(math::atan), partials: &["1 / (1 + a * a)"], zero_sets: &[0b1],
+        eval: F1(math::atan), wide: Some(math::ATAN),
+        partials: &["1 / (1 + a * a)"], zero_sets: &[0b1],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "atan({a})",
         latex: "\\arctan\\left({a}\\right)", ..FUNCTION
     }
 
     /// Angle of the point (x, y) = (b, a).
     Atan2 "atan2" {
-        eval: F2(math::atan2), partials: &["b / (a * a + b * b)", "-a / (a * a + b * b)"],
+        eval: F2(math::atan2), wide: Some(math::ATAN2),
+        partials: &["b / (a * a + b * b)", "-a / (a * a + b * b)"],
         zero_sets: &[0b11], range: Interval::closed(-PI, PI), c: "atan2({a}, {b})",
         latex: "\\operatorname{atan2}\\left({a}, {b}\\right)", ..FUNCTION_2
     }
 
     /// Hyperbolic sine.
     Sinh "sinh" {
-        eval: F1(math::sinh), partials: &["cosh(a)"], zero_sets: &[0b1], monotone: &[RISES],
+        eval: F1(math::sinh), wide: Some(math::SINH),
+        partials: &["cosh(a)"], zero_sets: &[0b1], monotone: &[RISES],
         c: "sinh({a})", latex: "\\sinh\\left({a}\\right)", ..FUNCTION
     }
 
     /// Hyperbolic cosine.
     Cosh "cosh" {
-        eval: F1(math::cosh), partials: &["sinh(a)"], range: Interval::closed(1.0, INF),
+        eval: F1(math::cosh), wide: Some(math::COSH),
+        partials: &["sinh(a)"], range: Interval::closed(1.0, INF),
         c: "cosh({a})", latex: "\\cosh\\left({a}\\right)", ..FUNCTION
     }
 
@@ -262,14 +276,15 @@ table! {
 
     /// Inverse hyperbolic sine.
     Asinh "asinh" {
-        eval: F1(math::asinh), partials: &["1 / sqrt(1 + a * a)"], zero_sets: &[0b1],
+        eval: F1(math::asinh), wide: Some(math::ASINH),
+        partials: &["1 / sqrt(1 + a * a)"], zero_sets: &[0b1],
         monotone: &[RISES], c: "asinh({a})", latex: "\\operatorname{arsinh}\\left({a}\\right)",
         ..FUNCTION
     }
 
     /// Inverse hyperbolic cosine.
     Acosh "acosh" {
-        eval: F1(math::acosh),
+        eval: F1(math::acosh), wide: Some(math::ACOSH),
         // Two roots: one of the product would be real below -1, where acosh is not.
         partials: &["1 / (sqrt(a - 1) * sqrt(a + 1))"],
         domain: &[Domain::Interval(Interval::closed(1.0, INF))],
@@ -280,7 +295,8 @@ table! {
 
     /// Inverse hyperbolic tangent.
     Atanh "atanh" {
-        eval: F1(math::atanh), partials: &["1 / ((1 - a) * (1 + a))"], zero_sets: &[0b1],
+        eval: F1(math::atanh), wide: Some(math::ATANH),
+        partials: &["1 / ((1 - a) * (1 + a))"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::open(-1.0, 1.0))], monotone: &[RISES],
         c: "atanh({a})", latex: "\\operatorname{artanh}\\left({a}\\right)",
         samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -370,14 +386,16 @@ static double nablac_mod(double a, double b) {
 
     /// Error function.
     Erf "erf" {
-        eval: F1(math::erf), partials: &["1.1283791670955126 * exp(-(a * a))"],
+        eval: F1(math::erf), wide: Some(math::ERF),
+        partials: &["1.1283791670955126 * exp(-(a * a))"],
         zero_sets: &[0b1], range: Interval::open(-1.0, 1.0), monotone: &[RISES], c: "erf({a})",
         latex: "\\operatorname{erf}\\left({a}\\right)", cost: 25, ..FUNCTION
     }
 
     /// Complementary error function, `1 - erf(x)`.
     Erfc "erfc" {
-        eval: F1(math::erfc), partials: &["-1.1283791670955126 * exp(-(a * a))"],
+        eval: F1(math::erfc), wide: Some(math::ERFC),
+        partials: &["-1.1283791670955126 * exp(-(a * a))"],
         range: Interval::open(0.0, 2.0), monotone: &[FALLS], c: "erfc({a})",
         latex: "\\operatorname{erfc}\\left({a}\\right)", cost: 25, ..FUNCTION
     }
@@ -420,7 +438,8 @@ static double nablac_mod(double a, double b) {
 
     /// Logistic function `1 / (1 + exp(-x))`, without overflow.
     Sigmoid "sigmoid" {
-        eval: F1(math::sigmoid), wide: Some(math::SIGMOID), partials: &["y * (1 - y)"], range: Interval::open(0.0, 1.0),
+        eval: F1(math::sigmoid), wide: Some(math::SIGMOID),
+        partials: &["y * (1 - y)"], range: Interval::open(0.0, 1.0),
         monotone: &[RISES], c: "nablac_sigmoid({a})",
         c_helper: "\
 static double nablac_sigmoid(double a) {
@@ -434,7 +453,8 @@ static double nablac_sigmoid(double a) {
 
     /// `log(1 + exp(x))`, without overflow.
     Softplus "softplus" {
-        eval: F1(math::softplus), partials: &["sigmoid(a)"], range: Interval::open(0.0, INF),
+        eval: F1(math::softplus), wide: Some(math::SOFTPLUS),
+        partials: &["sigmoid(a)"], range: Interval::open(0.0, INF),
         monotone: &[RISES], c: "nablac_softplus({a})",
         c_helper: "\
 static double nablac_softplus(double a) {

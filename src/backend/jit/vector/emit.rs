@@ -358,7 +358,7 @@ impl Emitter<'_> {
                             let [t, _] = TEMPORARY;
                             self.asm.put(Instruction::with3(code, t, t, t));
                         }
-                        let tags = self.vector(area + 1);
+                        let tags = self.vector(area + 2);
                         let code = Op::VEX_Vmovupd_ymmm256_ymm;
                         self.asm.put(Instruction::with2(code, tags, TEMPORARY[0]));
                         self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RDI, begin));

@@ -358,7 +358,7 @@ impl Emitter<'_> {
     /// One call of a function of up to three numbers.
     fn call_one(&mut self, op: ScalarOp, args: &[Operand], to: Register) {
         let function = match (op.row().wide, op.row().eval) {
-            (Some(wide), _) => wide.on_one as *const () as usize,
+            (Some(wide), _) => wide.on_one.address(),
             (None, Eval::F1(f)) => f as *const () as usize,
             (None, Eval::F2(f)) => f as *const () as usize,
             (None, Eval::F3(f)) => f as *const () as usize,

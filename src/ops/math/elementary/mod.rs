@@ -1,0 +1,344 @@
+//! Elementary functions that do the same operations, in the same order, on one number and on each
+//! lane of a vector, so that both give the same bits.
+//!
+//! Arguments are reduced as in W. J. Cody, W. Waite, "Software Manual for the Elementary
+//! Functions" (1980), with the errors of the reduction kept (T. J. Dekker, "A floating-point
+//! technique for extending the available precision", 1971). The polynomials are the best ones on
+//! the reduced ranges in the relative error of the result, found by Remez's algorithm with 50
+//! digits or more. Multiplications are fused with additions where the machine does that, so bits
+//! may differ between machines. Each body states its error in units in the last place;
+//! `tests/accuracy` measures them.
+
+mod circular;
+mod errors;
+mod exponential;
+mod inverse;
+mod logarithms;
+mod powers;
+mod table;
+
+use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
+
+/// Numbers in a vector.
+pub const LANES: usize = 4;
+
+/// Up to three vectors of arguments, then one for the results.
+pub type Area = [[f64; LANES]; 4];
+
+/// Forms of a function for machine code; on x86-64 they need AVX2 and FMA.
+#[derive(Copy, Clone)]
+pub struct Wide {
+    /// Takes the first vectors of an [`Area`], as many as the function has arguments.
+    pub on_lanes: unsafe extern "C" fn(&mut Area),
+    /// What the third vector holds in lanes for this operation: one call serves several
+    /// operations at once.
+    pub tag: f64,
+    pub on_one: One,
+    /// For functions of one argument: takes four numbers, and in the lowest bits of the fifth
+    /// argument whether each is to be treated as one with a tag.
+    pub on_four: Option<OnFour>,
+}
+
+/// A function for machine code of as many numbers as it has arguments.
+#[derive(Copy, Clone)]
+pub enum One {
+    F1(unsafe extern "C" fn(f64) -> f64),
+    F2(unsafe extern "C" fn(f64, f64) -> f64),
+}
+
+impl One {
+    pub fn address(self) -> usize {
+        match self {
+            One::F1(f) => f as *const () as usize,
+            One::F2(f) => f as *const () as usize,
+        }
+    }
+}
+
+pub type OnFour = unsafe extern "C" fn(f64, f64, f64, f64, u64, &mut [f64; LANES]);
+
+/// For each function a form that suits any machine, and those for machine code. Arguments that
+/// are not `near` go to another function, one by one.
+macro_rules! elementary {
+    ($($name:ident $wide:ident = $of:path $(, near $is_near:path, else $far:path)?;)*) => {$(
+        pub extern "C" fn $name(x: f64) -> f64 {
+            $name::on_any(x)
+        }
+
+        mod $name {
+            use super::*;
+
+            #[multiversion(targets("x86_64+avx2+fma"))]
+            pub fn on_any(x: f64) -> f64 {
+                $(if !$is_near(x) {
+                    return $far(x);
+                })?
+                if target_cfg_f!(target_feature = "fma") {
+                    $of(Way::<true, true>, x)
+                } else {
+                    $of(Way::<FUSES, true>, x)
+                }
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_one(x: f64) -> f64 {
+                $(if !$is_near(x) {
+                    return $far(x);
+                })?
+                $of(Way::<IN_CODE, true>, x)
+            }
+
+            #[inline(always)]
+            fn each(x: &[f64; LANES], y: &mut [f64; LANES]) {
+                for lane in 0..LANES {
+                    y[lane] = $of(Way::<IN_CODE, false>, x[lane]);
+                }
+                $(if !x.iter().all(|&x| $is_near(x)) {
+                    for lane in (0..LANES).filter(|&lane| !$is_near(x[lane])) {
+                        y[lane] = $far(x[lane]);
+                    }
+                })?
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_lanes(area: &mut Area) {
+                let [x, .., y] = area;
+                each(x, y);
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_four(
+                a: f64,
+                b: f64,
+                c: f64,
+                d: f64,
+                _: u64,
+                y: &mut [f64; LANES],
+            ) {
+                each(&[a, b, c, d], y);
+            }
+        }
+
+        pub const $wide: Wide = Wide {
+            on_lanes: $name::on_lanes,
+            tag: 0.0,
+            on_one: One::F1($name::on_one),
+            on_four: Some($name::on_four),
+        };
+    )*};
+}
+
+elementary! {
+    exp EXP = exponential::exp;
+    expm1 EXPM1 = exponential::expm1;
+    sinh SINH = exponential::sinh;
+    cosh COSH = exponential::cosh;
+    tanh TANH = exponential::tanh;
+    sigmoid SIGMOID = exponential::sigmoid;
+    softplus SOFTPLUS = logarithms::softplus;
+    log LOG = logarithms::log;
+    log1p LOG1P = logarithms::log1p;
+    log2 LOG2 = logarithms::log2;
+    log10 LOG10 = logarithms::log10;
+    asinh ASINH = logarithms::asinh;
+    acosh ACOSH = logarithms::acosh;
+    atanh ATANH = logarithms::atanh;
+    sin SIN_ALONE = circular::sine, near circular::is_near, else libm::sin;
+    cos COS_ALONE = circular::cosine, near circular::is_near, else libm::cos;
+    tan TAN = circular::tan, near circular::is_near, else libm::tan;
+    asin ASIN = inverse::asin;
+    acos ACOS = inverse::acos;
+    atan ATAN = inverse::atan;
+    cbrt CBRT = powers::cbrt;
+    erf ERF = errors::erf;
+    erfc ERFC = errors::erfc;
+}
+
+/// The same for functions of two arguments.
+macro_rules! elementary_2 {
+    ($($name:ident $wide:ident = $of:path;)*) => {$(
+        pub extern "C" fn $name(a: f64, b: f64) -> f64 {
+            $name::on_any(a, b)
+        }
+
+        mod $name {
+            use super::*;
+
+            #[multiversion(targets("x86_64+avx2+fma"))]
+            pub fn on_any(a: f64, b: f64) -> f64 {
+                if target_cfg_f!(target_feature = "fma") {
+                    $of(Way::<true, true>, a, b)
+                } else {
+                    $of(Way::<FUSES, true>, a, b)
+                }
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_one(a: f64, b: f64) -> f64 {
+                $of(Way::<IN_CODE, true>, a, b)
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_lanes(area: &mut Area) {
+                let [a, b, _, y] = area;
+                for lane in 0..LANES {
+                    y[lane] = $of(Way::<IN_CODE, false>, a[lane], b[lane]);
+                }
+            }
+        }
+
+        pub const $wide: Wide = Wide {
+            on_lanes: $name::on_lanes,
+            tag: 0.0,
+            on_one: One::F2($name::on_one),
+            on_four: None,
+        };
+    )*};
+}
+
+elementary_2! {
+    pow POW = powers::pow;
+    hypot HYPOT = powers::hypot;
+    atan2 ATAN2 = inverse::atan2;
+}
+
+/// Sines and cosines; the tags are quarters of a turn in the bits of a number.
+pub const SIN: Wide = Wide {
+    on_lanes: sines_on_lanes,
+    tag: f64::from_bits(0),
+    on_four: Some(sines_on_four),
+    ..SIN_ALONE
+};
+pub const COS: Wide = Wide { tag: f64::from_bits(1), on_one: COS_ALONE.on_one, ..SIN };
+
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+extern "C" fn sines_on_lanes(area: &mut Area) {
+    let [x, _, quarters, y] = area;
+    sines(x, &quarters.map(f64::to_bits), y);
+}
+
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+extern "C" fn sines_on_four(a: f64, b: f64, c: f64, d: f64, tags: u64, y: &mut [f64; LANES]) {
+    sines(&[a, b, c, d], &[tags & 1, tags >> 1 & 1, tags >> 2 & 1, tags >> 3 & 1], y);
+}
+
+#[inline(always)]
+fn sines(x: &[f64; LANES], quarters: &[u64; LANES], y: &mut [f64; LANES]) {
+    for lane in 0..LANES {
+        y[lane] = circular::sine_of(Way::<IN_CODE, false>, x[lane], quarters[lane]);
+    }
+    if !x.iter().all(|&x| circular::is_near(x)) {
+        for lane in (0..LANES).filter(|&lane| !circular::is_near(x[lane])) {
+            y[lane] = if quarters[lane] == 0 { libm::sin(x[lane]) } else { libm::cos(x[lane]) };
+        }
+    }
+}
+
+/// Whether the machine always fuses multiplications with additions.
+const FUSES: bool = cfg!(target_arch = "aarch64");
+/// Whether the forms for machine code do.
+const IN_CODE: bool = FUSES || cfg!(target_arch = "x86_64");
+
+/// How operations are done: multiplications fused with additions or not, and with jumps where only
+/// one of two values is needed or without, as different lanes may need different ones.
+#[derive(Copy, Clone)]
+struct Way<const FUSED: bool, const JUMPS: bool>;
+
+impl<const FUSED: bool, const JUMPS: bool> Way<FUSED, JUMPS> {
+    /// `a * b + c`.
+    #[inline(always)]
+    fn mul_add(self, a: f64, b: f64, c: f64) -> f64 {
+        if FUSED { a.mul_add(b, c) } else { a * b + c }
+    }
+
+    #[inline(always)]
+    fn either(self, condition: bool, a: impl Fn() -> f64, b: impl Fn() -> f64) -> f64 {
+        match (JUMPS, condition) {
+            (false, _) => select(condition, a(), b()),
+            (true, true) => a(),
+            (true, false) => b(),
+        }
+    }
+
+    /// The rounded product and its error, if nothing overflows or underflows. Without fusing by
+    /// halves: G. W. Veltkamp, as Dekker (1971) gives it.
+    #[inline(always)]
+    fn two_product(self, a: f64, b: f64) -> (f64, f64) {
+        let product = a * b;
+        if FUSED {
+            return (product, a.mul_add(b, -product));
+        }
+        let halves = |x: f64| {
+            let scaled = x * 134217729.0;
+            let high = scaled - (scaled - x);
+            (high, x - high)
+        };
+        let ((a, a_low), (b, b_low)) = (halves(a), halves(b));
+        (product, ((a * b - product) + a * b_low + a_low * b) + a_low * b_low)
+    }
+
+    /// `c - a * b`, where these are close to one another.
+    #[inline(always)]
+    fn rest(self, c: f64, a: f64, b: f64) -> f64 {
+        if FUSED {
+            return (-a).mul_add(b, c);
+        }
+        let (product, lost) = self.two_product(a, b);
+        (c - product) - lost
+    }
+
+    /// The square root of a sum of two numbers, the second one small.
+    #[inline(always)]
+    fn root(self, high: f64, low: f64) -> (f64, f64) {
+        let root = high.sqrt();
+        let double = select(root == 0.0, 1.0, 2.0 * root);
+        (root, (self.rest(high, root, root) + low) / double)
+    }
+
+    /// The value of a polynomial of at most 24 coefficients, lowest first, by neighbours in pairs,
+    /// then pairs in pairs and so on, so that few operations wait for one another. G. Estrin
+    /// (1960).
+    #[inline(always)]
+    fn polynomial<const N: usize>(self, x: f64, c: [f64; N]) -> f64 {
+        let x2 = x * x;
+        let x4 = x2 * x2;
+        let x8 = x4 * x4;
+        let two = |k: usize| if k + 1 < N { self.mul_add(x, c[k + 1], c[k]) } else { c[k] };
+        let four = |k: usize| {
+            if k + 2 < N { self.mul_add(x2, two(k + 2), two(k)) } else { two(k) }
+        };
+        let eight = |k: usize| {
+            if k + 4 < N { self.mul_add(x4, four(k + 4), four(k)) } else { four(k) }
+        };
+        match N {
+            ..=8 => eight(0),
+            9..=16 => self.mul_add(x8, eight(8), eight(0)),
+            _ => self.mul_add(x8, self.mul_add(x8, eight(16), eight(8)), eight(0)),
+        }
+    }
+}
+
+/// `a` if the condition holds, else `b`; never a jump.
+#[inline(always)]
+fn select(condition: bool, a: f64, b: f64) -> f64 {
+    let mask = u64::from(condition).wrapping_neg();
+    f64::from_bits(a.to_bits() & mask | b.to_bits() & !mask)
+}
+
+/// The rounded sum and its error. D. E. Knuth, "The Art of Computer Programming", volume 2,
+/// section 4.2.2.
+#[inline(always)]
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let b_part = sum - a;
+    let a_part = sum - b_part;
+    (sum, (a - a_part) + (b - b_part))
+}
+
+/// The same for a first number that is zero or not smaller than the second one. Dekker (1971).
+#[inline(always)]
+fn quick_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    (sum, b - (sum - a))
+}
