@@ -15,7 +15,7 @@ fn product(n_rows: u64, n_inner: u64, n_cols: u64, base: Base, padding: i64) -> 
     let mut b = Builder::new("product", &[a_len, (n_inner * n_cols) as usize], &[c_len]);
     b.kernel.work_len = c_len + a_len;
     let (j, _) = b.begin_loop(Trip::Const(n_cols), true, &[]);
-    let (l, _) = b.begin_loop(Trip::Const(n_inner), n_inner % 3 == 0, &[]);
+    let (l, _) = b.begin_loop(Trip::Const(n_inner), n_inner.is_multiple_of(3), &[]);
     let y = b.load(Base::Arg(1), 0, &[(l, 1), (j, n_inner as i64)]);
     let (i, _) = b.begin_loop(Trip::Const(n_rows), false, &[]);
     let x = b.load(Base::Arg(0), 0, &[(i, 1), (l, height)]);
