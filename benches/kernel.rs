@@ -24,6 +24,7 @@ fn main() {
         report(&format!("graph {n}"), n as f64, &random_graph(n, 50, false));
         report(&format!("graph {n}, 5 % exp"), n as f64, &random_graph(n, 50, true));
     }
+    report("large graph 10000000", 1e7, &random_graph(10_000_000, 50, false));
     report("sum of squares, 1e6", 2e6, &sum_of_squares(1_000_000));
     report("gaussian sums, 1000 x 1000", 9e6, &gaussian(1000));
     report("matrix product, 100 x 100", 2e6, &matrix_product(100));

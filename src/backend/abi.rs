@@ -179,6 +179,8 @@ pub enum EngineError {
     Host(String),
     /// Functions call each other deeper than the engine supports.
     CallDepth { depth: usize, limit: usize },
+    /// Something needs more bytes than the engine supports.
+    TooLarge { what: &'static str, bytes: usize, limit: usize },
     /// The machine is out of memory, or there is a mistake in this program.
     Internal(String),
 }
@@ -189,6 +191,12 @@ impl fmt::Display for EngineError {
             EngineError::Host(reason) => write!(f, "this machine is not supported: {reason}"),
             EngineError::CallDepth { depth, limit } => {
                 write!(f, "calls are nested {depth} deep, the limit is {limit}")
+            }
+            EngineError::TooLarge { what, bytes, limit } => {
+                write!(
+                    f,
+                    "{what} of {bytes} bytes, the limit is {limit}; smaller functions that are called, or loops, take less"
+                )
             }
             EngineError::Internal(reason) => write!(f, "internal error: {reason}"),
         }

@@ -248,7 +248,8 @@ fn link(compiled: &[Compiled], isa: Arc<dyn TargetIsa>) -> Result<Code, EngineEr
         bytes.extend_from_slice(&one.bytes);
     }
     if bytes.len() > i32::MAX as usize {
-        return Err(EngineError::Internal("the code is longer than 2 GB".to_owned()));
+        let (bytes, limit) = (bytes.len(), i32::MAX as usize);
+        return Err(EngineError::TooLarge { what: "machine code", bytes, limit });
     }
     let signature = signature(isa.default_call_conv());
     let mut module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));

@@ -141,6 +141,8 @@ impl Jit {
             }
         }
         let mut units = units(&calls, options);
+        let scratch_len = units.iter().map(|unit| unit.scratch_len).max().unwrap_or(0);
+        check_scratch(scratch_len)?;
         let code = compile::compile(&units, options)?;
         let (unwanted, own) = place_unwanted(kernel, kernel.work_len);
         let entry = units.pop();
@@ -150,6 +152,17 @@ impl Jit {
         let kernels = calls.kernels;
         Ok(Jit { code, kernels, unwanted, own, scratch, work_len, _team: team })
     }
+}
+
+/// Code reaches its scratch memory by 32-bit distances in bytes.
+const MAX_SCRATCH: usize = i32::MAX as usize / 8;
+
+fn check_scratch(len: usize) -> Result<(), EngineError> {
+    if len <= MAX_SCRATCH {
+        return Ok(());
+    }
+    let what = "memory of values that functions of machine code share";
+    Err(EngineError::TooLarge { what, bytes: 8 * len, limit: 8 * MAX_SCRATCH })
 }
 
 /// Whether this machine has the vectors and fused operations that code beside Cranelift's needs.
@@ -297,5 +310,17 @@ impl Engine for Jit {
 
     fn code_bytes(&self) -> usize {
         self.code.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_stated() {
+        assert_eq!(check_scratch(MAX_SCRATCH), Ok(()));
+        let error = check_scratch(MAX_SCRATCH + 1).unwrap_err().to_string();
+        assert!(error.contains("2147483648 bytes, the limit is 2147483640"), "{error}");
     }
 }
