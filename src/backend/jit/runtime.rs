@@ -142,35 +142,41 @@ fn sum_columns(
     a_stride: usize,
     b_stride: usize,
 ) {
-    let factors = || b.iter().step_by(b_stride.max(1)).cycle().take(n_columns);
-    let columns = |first: usize| (0..n_columns).map(move |l| &a[l * a_stride + first..]);
-    // As many rows at a time as keep the machine busy, then fewer.
-    let (many, rest) = c.as_chunks_mut();
+    let strides = [a_stride, b_stride];
     let mut first = 0;
+    // As many rows at a time as keep the machine busy, then fewer.
+    let (many, rest) = c.as_chunks_mut::<32>();
     for block in many {
-        first += sum_rows::<32>(columns(first).zip(factors()), block);
+        sum_rows(&a[first..], b, block, n_columns, strides);
+        first += block.len();
     }
-    let (few, rest) = rest.as_chunks_mut();
+    let (few, rest) = rest.as_chunks_mut::<8>();
     for block in few {
-        first += sum_rows::<8>(columns(first).zip(factors()), block);
+        sum_rows(&a[first..], b, block, n_columns, strides);
+        first += block.len();
     }
     for row in rest {
-        first += sum_rows::<1>(columns(first).zip(factors()), std::array::from_mut(row));
+        sum_rows(&a[first..], b, std::array::from_mut(row), n_columns, strides);
+        first += 1;
     }
 }
 
-/// Adds multiples of the first `N` numbers of columns; returns `N`.
+/// Adds multiples of the first `N` numbers of columns.
 #[inline(always)]
-fn sum_rows<'a, const N: usize>(
-    columns: impl Iterator<Item = (&'a [f64], &'a f64)>,
+fn sum_rows<const N: usize>(
+    a: &[f64],
+    b: &[f64],
     block: &mut [f64; N],
-) -> usize {
+    n_columns: usize,
+    [a_stride, b_stride]: [usize; 2],
+) {
     let mut sums = *block;
-    for (column, y) in columns {
-        for (sum, x) in sums.iter_mut().zip(&column[..N]) {
+    for l in 0..n_columns {
+        let column = &a[l * a_stride..][..N];
+        let y = b[l * b_stride];
+        for (sum, x) in sums.iter_mut().zip(column) {
             *sum += x * y;
         }
     }
     *block = sums;
-    N
 }
