@@ -1,6 +1,27 @@
 //! Orders of straight-line code that keep few values alive.
 
-use super::allocate::{Line, Value};
+use super::allocate::{Allocated, Line, Register, Step, Value, allocate};
+
+/// Allocated as given or in another order, whichever moves less between registers and memory.
+pub fn allocate_best(
+    lines: &[Line],
+    fixed: &[bool],
+    n_registers: Register,
+    order: &[u32],
+) -> Allocated {
+    let as_given = allocate(lines, fixed, n_registers);
+    let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
+    let mut other = allocate(&reordered, fixed, n_registers);
+    if other.steps.len() >= as_given.steps.len() {
+        return as_given;
+    }
+    for step in &mut other.steps {
+        if let Step::Run { line, .. } = step {
+            *line = order[*line as usize];
+        }
+    }
+    other
+}
 
 /// The lines in the order in which a walk from each line without result, in turn, needs them; of
 /// the arguments of a line the one whose computation takes more registers comes first (R. Sethi,

@@ -92,11 +92,11 @@ impl Plan {
             }
         }
         let has_vectors = options.vectors != Vectors::Narrow && vector::is_supported();
-        let mut columns = if has_vectors { columns(kernel) } else { Vec::new() };
-        columns.retain(|c| {
-            ![c.outer, c.inner].iter().any(|id| wide.contains_key(id) || spread.contains(id))
-        });
-        columns.iter().for_each(|c| paired[c.inner as usize] = false);
+        let columns = if has_vectors { columns(kernel) } else { Vec::new() };
+        let is_free = |id: LoopId| !wide.contains_key(&id) && !spread.contains(&id);
+        let columns = columns.into_iter().filter(|c| is_free(c.outer) && is_free(c.inner));
+        let columns: FxHashMap<LoopId, Columns> = columns.map(|c| (c.outer, c)).collect();
+        columns.values().for_each(|c| paired[c.inner as usize] = false);
         let frame_len = wide.values().map(Wide::frame_len).max().unwrap_or(0);
         let standing = |id: LoopId| match (wide.contains_key(&id), spread.contains(&id)) {
             (true, _) => Standing::Whole,
@@ -104,14 +104,14 @@ impl Plan {
             (false, false) => Standing::Within,
         };
         let segments = if has_vectors {
-            let is_outer = |id| columns.iter().any(|c| c.outer == id);
-            let taken = |id| wide.contains_key(&id) || paired[id as usize] || is_outer(id);
+            let taken =
+                |id| wide.contains_key(&id) || paired[id as usize] || columns.contains_key(&id);
             let limit = SEGMENT_LEN * options.piece_len.max(2);
             segments(kernel, limit, options.vectors == Vectors::All, taken)
         } else {
             Vec::new()
         };
-        let of_columns = columns.iter().map(|c| Segment { begin: c.begin, end: c.end + 1 });
+        let of_columns = columns.values().map(|c| Segment { begin: c.begin, end: c.end + 1 });
         let mut alone: Vec<Segment> = segments.iter().copied().chain(of_columns).collect();
         alone.sort_unstable_by_key(|segment| segment.begin);
         let functions = cut(kernel, options.piece_len.max(2), &alone, standing);
@@ -126,9 +126,7 @@ impl Plan {
         let mut plan = Plan {
             wide: loops().map(|id| wide.remove(&id?)).collect(),
             straight: Vec::new(),
-            columns: loops()
-                .map(|id| columns.iter().find(|c| Some(c.outer) == id).copied())
-                .collect(),
+            columns: loops().map(|id| columns.get(&id?).copied()).collect(),
             frame: 0,
             spread: loops().map(|id| id.filter(|id| spread.contains(id))).collect(),
             is_spread: vec![false; kernel.loops.len()],

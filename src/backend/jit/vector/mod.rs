@@ -17,7 +17,7 @@ pub(super) mod straight;
 use super::Vectors;
 use super::address::Chains;
 use crate::backend::abi::EngineError;
-use crate::kernel::allocate::{Allocated, Line, Step, allocate};
+use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
 use crate::kernel::{lanes, schedule};
 use crate::ops::math::LANES;
@@ -99,7 +99,9 @@ impl Wide {
         constants: &[Option<f64>],
     ) -> Wide {
         let code = Code::of(kernel, id, &kernel.insts[body.begin + 1..body.end], constants);
-        let allocated = best_order(&code);
+        let fixed = code.fixed();
+        let order = schedule::depth_first(&code.lines, fixed.len());
+        let allocated = schedule::allocate_best(&code.lines, &fixed, N_REGISTERS, &order);
         let accessed = code.actions.iter().filter_map(|action| match *action {
             Action::Load(addr) | Action::Store(addr) => Some(addr),
             _ => None,
@@ -120,25 +122,6 @@ impl Wide {
     pub fn frame_len(&self) -> usize {
         emit::frame_len(self)
     }
-}
-
-/// Allocated in the order of the kernel or depth first, whichever moves less between registers
-/// and memory.
-fn best_order(code: &Code) -> Allocated {
-    let fixed = code.fixed();
-    let as_given = allocate(&code.lines, &fixed, N_REGISTERS);
-    let order = schedule::depth_first(&code.lines, fixed.len());
-    let lines: Vec<Line> = order.iter().map(|&line| code.lines[line as usize]).collect();
-    let mut depth_first = allocate(&lines, &fixed, N_REGISTERS);
-    if depth_first.steps.len() >= as_given.steps.len() {
-        return as_given;
-    }
-    for step in &mut depth_first.steps {
-        if let Step::Run { line, .. } = step {
-            *line = order[*line as usize];
-        }
-    }
-    depth_first
 }
 
 /// The machine code as text.

@@ -12,7 +12,7 @@ mod segments;
 use super::super::address::Chains;
 use super::operation::N_REGISTERS;
 use super::pointers::Pointers;
-use crate::kernel::allocate::{Allocated, Line, Step, allocate};
+use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, LoopId};
 use crate::kernel::schedule;
 
@@ -46,7 +46,9 @@ impl Straight {
     /// Allocates the instructions from `begin` to `end`.
     pub fn new(around: &Surroundings, begin: usize, end: usize) -> Straight {
         let code = Code::of(around, &around.kernel.insts[begin..end]);
-        let allocated = best_order(&code);
+        let fixed = code.fixed();
+        let order = depth_first(&code, fixed.len());
+        let allocated = schedule::allocate_best(&code.lines, &fixed, N_REGISTERS, &order);
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses());
         Straight { code, allocated, pointers }
     }
@@ -55,25 +57,6 @@ impl Straight {
     pub fn frame_len(&self) -> usize {
         emit::Frame::of(self).len()
     }
-}
-
-/// Allocated in the order of the kernel or depth first, whichever moves less between registers
-/// and memory.
-fn best_order(code: &Code) -> Allocated {
-    let fixed = code.fixed();
-    let as_given = allocate(&code.lines, &fixed, N_REGISTERS);
-    let order = depth_first(code, fixed.len());
-    let lines: Vec<Line> = order.iter().map(|&line| code.lines[line as usize]).collect();
-    let mut depth_first = allocate(&lines, &fixed, N_REGISTERS);
-    if depth_first.steps.len() >= as_given.steps.len() {
-        return as_given;
-    }
-    for step in &mut depth_first.steps {
-        if let Step::Run { line, .. } = step {
-            *line = order[*line as usize];
-        }
-    }
-    depth_first
 }
 
 /// The lines depth first, from one branch to the next.
