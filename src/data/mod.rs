@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::sprs::to_sprs;
+pub use self::sprs::{WrongNumber, to_sprs};
 use crate::sparsity::Pattern;
 use crate::syntax::Code;
 

@@ -11,19 +11,39 @@ use crate::sparsity::Pattern;
 /// use nablac::data::to_sprs;
 /// use nablac::sparsity::Pattern;
 ///
-/// let matrix = to_sprs(&Pattern::diagonal(2), &[3.0, 4.0]);
+/// let matrix = to_sprs(&Pattern::diagonal(2), &[3.0, 4.0])?;
 /// assert_eq!(matrix.get(1, 1), Some(&4.0));
 /// assert_eq!(matrix.nnz(), 2);
+/// let error = to_sprs(&Pattern::diagonal(2), &[3.0]).unwrap_err();
+/// assert_eq!(error.to_string(), "1 values for 2 nonzeros");
+/// # Ok::<(), nablac::data::WrongNumber>(())
 /// ```
 ///
-/// # Panics
+/// # Errors
 /// The values are not as many as the nonzeros.
-pub fn to_sprs(pattern: &Pattern, values: &[f64]) -> CsMat<f64> {
-    assert_eq!(pattern.nnz(), values.len(), "as many values as nonzeros");
+pub fn to_sprs(pattern: &Pattern, values: &[f64]) -> Result<CsMat<f64>, WrongNumber> {
+    if pattern.nnz() != values.len() {
+        return Err(WrongNumber { given: values.len(), nnz: pattern.nnz() });
+    }
     let wide = |list: Vec<u32>| list.into_iter().map(|k| k as usize).collect();
     let (colptr, rows) = (wide(pattern.colptr()), wide(pattern.row_idx()));
-    CsMat::new_csc(pattern.shape(), colptr, rows, values.to_vec())
+    Ok(CsMat::new_csc(pattern.shape(), colptr, rows, values.to_vec()))
 }
+
+/// Values that are not as many as the nonzeros of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongNumber {
+    pub given: usize,
+    pub nnz: usize,
+}
+
+impl std::fmt::Display for WrongNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} values for {} nonzeros", self.given, self.nnz)
+    }
+}
+
+impl std::error::Error for WrongNumber {}
 
 impl From<CsMatView<'_, f64>> for Value {
     /// The stored entries are the pattern.
@@ -74,7 +94,7 @@ mod tests {
         assert!(value.is_sparse);
         assert_eq!(value.pattern.entries().collect::<Vec<_>>(), [(3, 0), (0, 1), (1, 1)]);
         assert_eq!(value.values, [5.0, 2.0, 0.0]);
-        assert_eq!(to_sprs(&value.pattern, &value.values), rows.to_csc());
+        assert_eq!(to_sprs(&value.pattern, &value.values), Ok(rows.to_csc()));
         let column = sprs::CsVec::new(5, vec![1, 4], vec![0.5, 1.5]);
         assert_eq!(Value::from(&column).pattern.entries().collect::<Vec<_>>(), [(1, 0), (4, 0)]);
     }

@@ -11,7 +11,7 @@ use crate::backend::abi::{Engine, EngineError, EvalError, Memory};
 use crate::backend::c::{CEngine, CEngineError};
 use crate::backend::interp::Interp;
 use crate::backend::jit::{self, Jit, JitOptions, Vectors};
-use crate::data::{Data, DataError, fitted, to_sprs};
+use crate::data::{Data, DataError, WrongNumber, fitted, to_sprs};
 use crate::diff::{self, DiffError};
 use crate::graph::{Func, Graph, NodeId, visit};
 use crate::kernel::ir::Kernel;
@@ -90,9 +90,9 @@ impl Input {
 impl Output {
     /// The nonzeros of this output as a matrix in compressed columns.
     ///
-    /// # Panics
+    /// # Errors
     /// The values are not as many as the nonzeros.
-    pub fn to_sprs(&self, values: &[f64]) -> sprs::CsMat<f64> {
+    pub fn to_sprs(&self, values: &[f64]) -> Result<sprs::CsMat<f64>, WrongNumber> {
         to_sprs(&self.pattern, values)
     }
 }
@@ -323,7 +323,7 @@ impl Function {
     /// let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     /// let outputs = f.compile(&Options::default())?.evaluate(&inputs)?;
     /// assert_eq!(outputs[0], [6.0, 8.0]);
-    /// let b: sprs::CsMat<f64> = f.outputs()[1].to_sprs(&outputs[1]);
+    /// let b: sprs::CsMat<f64> = f.outputs()[1].to_sprs(&outputs[1])?;
     /// assert_eq!((b.nnz(), b.get(0, 1)), (2, Some(&6.0)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -77,6 +77,8 @@ pub enum PatternError {
     TooLarge { n_rows: u64, n_cols: u64, limit: u64 },
     /// Column pointers or row indices are not sane (length, order, range).
     NotCsc,
+    /// An entry that the matrix does not have.
+    Outside { row: usize, col: usize, n_rows: usize, n_cols: usize },
 }
 
 impl std::fmt::Display for PatternError {
@@ -86,6 +88,9 @@ impl std::fmt::Display for PatternError {
                 write!(f, "a {n_rows}x{n_cols} matrix has more than {limit} entries")
             }
             PatternError::NotCsc => write!(f, "column pointers or rows are out of order or range"),
+            PatternError::Outside { row, col, n_rows, n_cols } => {
+                write!(f, "entry [{row}, {col}] lies outside of a {n_rows}x{n_cols} matrix")
+            }
         }
     }
 }
@@ -196,7 +201,44 @@ impl Pattern {
             .expect("invariant: increasing positions inside the shape")
     }
 
-    /// A pattern from (row, column) pairs in any order; duplicates are merged.
+    /// [`Pattern::from_entries`] of what a user gives.
+    ///
+    /// ```
+    /// # use nablac::sparsity::Pattern;
+    /// assert_eq!(Pattern::try_from_entries(2, 2, [(1, 1), (0, 0)])?, Pattern::diagonal(2));
+    /// let error = Pattern::try_from_entries(2, 2, [(2, 0)]).unwrap_err();
+    /// assert_eq!(error.to_string(), "entry [2, 0] lies outside of a 2x2 matrix");
+    /// # Ok::<(), nablac::sparsity::PatternError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A side or the number of pairs exceeds [`MAX_NUMEL`], or the first pair outside of the shape.
+    pub fn try_from_entries(
+        n_rows: usize,
+        n_cols: usize,
+        entries: impl IntoIterator<Item = (usize, usize)>,
+    ) -> Result<Pattern, PatternError> {
+        let too_large = PatternError::TooLarge {
+            n_rows: n_rows as u64,
+            n_cols: n_cols as u64,
+            limit: MAX_NUMEL,
+        };
+        if n_rows.max(n_cols) as u64 > MAX_NUMEL {
+            return Err(too_large);
+        }
+        let inside = |(row, col)| match row < n_rows && col < n_cols {
+            true => Ok((row, col)),
+            false => Err(PatternError::Outside { row, col, n_rows, n_cols }),
+        };
+        let entries = entries.into_iter().map(inside).collect::<Result<Vec<_>, _>>()?;
+        if entries.len() as u64 > MAX_NUMEL {
+            return Err(too_large);
+        }
+        Ok(Pattern::from_entries(n_rows, n_cols, entries))
+    }
+
+    /// A pattern from (row, column) pairs in any order; duplicates are merged. All lie inside the
+    /// shape (see [`Pattern::try_from_entries`] for those that come from a user).
     pub fn from_entries(
         n_rows: usize,
         n_cols: usize,
