@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::DiffError;
 use super::function::Derivation;
 use crate::graph::{Func, Graph, NodeId, Op, visit};
-use crate::ops::accumulation::Accumulation;
+use crate::ops::accumulation::{Accumulation, Keep, Rows};
 use crate::ops::rules;
 use crate::sparsity::Pattern;
 use crate::sparsity::adjacency::Lists;
@@ -66,10 +66,38 @@ fn contains_map(f: &Arc<Func>) -> bool {
     found
 }
 
-/// Jacobian of the nonzeros of `y` by those of the targets, which follow one another: the entries
-/// that `keep` (row, column) wants, as a pattern and the column of its nonzeros. `None` where it
-/// is structurally zero.
+/// Jacobian of the nonzeros of `y` by those of the targets, which follow one another, as a pattern
+/// and the column of its nonzeros. `None` where it is structurally zero.
 pub(super) fn accumulated(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+) -> Result<Option<(Pattern, NodeId)>, DiffError> {
+    match rolled(graph, y, wrt, Keep::All)? {
+        Some(found) => Ok(found),
+        None => listed(graph, y, wrt, |_, _| true),
+    }
+}
+
+/// The entries of [`accumulated`] that are wanted, in runs; `None` where they are not even.
+#[expect(clippy::type_complexity, reason = "what is absent differs from what is zero")]
+pub(super) fn rolled(
+    graph: &mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+    keep: Keep,
+) -> Result<Option<Option<(Pattern, NodeId)>>, DiffError> {
+    let n_rows = graph.nnz(y);
+    let cx = walked(graph, y, wrt, true)?;
+    if cx.is_irregular() {
+        return Ok(None);
+    }
+    let Some(Rows::Rolled(rows)) = cx.get(y).cloned() else { return Ok(Some(None)) };
+    Ok(cx.finish_rolled(&rows, n_rows, keep))
+}
+
+/// The entries of [`accumulated`] for whose row and column `keep` holds.
+pub(super) fn listed(
     graph: &mut Graph,
     y: NodeId,
     wrt: &[NodeId],
@@ -77,36 +105,8 @@ pub(super) fn accumulated(
 ) -> Result<Option<(Pattern, NodeId)>, DiffError> {
     let n_columns: usize = wrt.iter().map(|&x| graph.nnz(x)).sum();
     let n_rows = graph.nnz(y);
-    let order = visit::reachable(graph, &[y]);
-    let mut uses = visit::use_counts(graph, &order, &[y]);
-    let mut is_target = vec![false; graph.len()];
-    let deriver = Derivation;
-    let mut cx = Accumulation::new(graph, &deriver, n_columns);
-    let mut first = 0;
-    for &x in wrt {
-        is_target[x.index()] = true;
-        cx.set_target(x, first);
-        first += cx.graph.nnz(x);
-    }
-    for id in order {
-        if is_target[id.index()] {
-            continue;
-        }
-        let args = cx.graph.args(id).to_vec();
-        if args.iter().any(|&a| cx.is_active(a)) || cx.graph.op(id) == Op::Result {
-            rules(cx.graph.op(id)).jacobian(&mut cx, id)?;
-        }
-        for a in args {
-            uses[a.index()] -= 1;
-            if uses[a.index()] == 0 {
-                cx.release(a);
-            }
-        }
-    }
-    if let Some(error) = cx.error() {
-        return Err(error.clone().into());
-    }
-    let Some(rows) = cx.get(y).cloned() else { return Ok(None) };
+    let cx = walked(graph, y, wrt, false)?;
+    let Some(Rows::Listed(rows)) = cx.get(y).cloned() else { return Ok(None) };
     let entries = (0..n_rows as u32).flat_map(|row| {
         let inside = rows.columns.range(row);
         rows.columns.of(row).iter().zip(inside).map(move |(&column, at)| (row, column, at as u32))
@@ -122,4 +122,46 @@ pub(super) fn accumulated(
     let column = cx.make(&rows, &wanted);
     let column = graph.densify(column);
     Ok(Some((pattern, column)))
+}
+
+/// The walk from the targets to `y`.
+fn walked<'a>(
+    graph: &'a mut Graph,
+    y: NodeId,
+    wrt: &[NodeId],
+    is_rolled: bool,
+) -> Result<Accumulation<'a>, DiffError> {
+    let n_columns: usize = wrt.iter().map(|&x| graph.nnz(x)).sum();
+    let order = visit::reachable(graph, &[y]);
+    let mut uses = visit::use_counts(graph, &order, &[y]);
+    let mut is_target = vec![false; graph.len()];
+    let mut cx = Accumulation::new(graph, &Derivation, n_columns, is_rolled);
+    let mut first = 0;
+    for &x in wrt {
+        is_target[x.index()] = true;
+        cx.set_target(x, first);
+        first += cx.graph.nnz(x);
+    }
+    for id in order {
+        if is_target[id.index()] {
+            continue;
+        }
+        let args = cx.graph.args(id).to_vec();
+        if args.iter().any(|&a| cx.is_active(a)) || cx.graph.op(id) == Op::Result {
+            rules(cx.graph.op(id)).jacobian(&mut cx, id)?;
+        }
+        if cx.is_irregular() {
+            break;
+        }
+        for a in args {
+            uses[a.index()] -= 1;
+            if uses[a.index()] == 0 {
+                cx.release(a);
+            }
+        }
+    }
+    match cx.error() {
+        Some(error) => Err(error.clone().into()),
+        None => Ok(cx),
+    }
 }

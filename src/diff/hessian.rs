@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use super::accumulate::{accumulated, has_structure};
+use super::accumulate::{has_structure, listed, rolled};
 use super::dependency::dependency;
 use super::entries::{Derivatives, cheaper, eliminated};
 use super::jacobian::Targets;
 use super::matrix::matrix_jacobian;
 use super::{DiffError, check_directions, forward, prepared, reverse};
 use crate::graph::{Graph, NodeId};
+use crate::ops::accumulation::Keep;
 use crate::sparsity::{HessianPlan, IndexMap, Pattern};
 
 /// A Hessian and how it was compressed.
@@ -19,6 +20,79 @@ pub struct Hessian {
     pub value: NodeId,
     /// Absent where the Hessian is structurally zero or put together from those of loops.
     pub plan: Option<Arc<HessianPlan>>,
+}
+
+/// Half of a symmetric matrix, with its diagonal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Triangle {
+    #[default]
+    Lower,
+    Upper,
+}
+
+/// A triangle of [`hessian`].
+pub fn hessian_triangle(
+    graph: &mut Graph,
+    f: NodeId,
+    wrt: &[NodeId],
+    triangle: Triangle,
+) -> Result<NodeId, DiffError> {
+    prepared(graph, &[f], wrt, |graph, f| {
+        let (value, keep) = (
+            f[0],
+            match triangle {
+                Triangle::Lower => Keep::Lower,
+                Triangle::Upper => Keep::Upper,
+            },
+        );
+        let n: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
+        if has_structure(graph, &[value], wrt)
+            && let Some(gradient) = dense_gradient(graph, value, wrt)?
+            && let Some(found) = rolled_hessian(graph, gradient, wrt, n, keep)?
+        {
+            return Ok(found);
+        }
+        let hessian = compressed(graph, value, wrt)?.value;
+        let pattern = graph.pattern(hessian).clone();
+        let kept = (0..).zip(pattern.entries()).filter(|(_, (row, col))| match triangle {
+            Triangle::Lower => row >= col,
+            Triangle::Upper => row <= col,
+        });
+        let kept: Vec<u32> = kept.map(|(k, _)| k).collect();
+        let half = pattern.select(&kept);
+        Ok(graph.gather(hessian, IndexMap::from_table(kept), half))
+    })
+}
+
+/// The gradient as a column, where all targets are dense and it is, too.
+fn dense_gradient(
+    graph: &mut Graph,
+    f: NodeId,
+    wrt: &[NodeId],
+) -> Result<Option<NodeId>, DiffError> {
+    let one = graph.constant(1.0);
+    let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
+    Ok(Targets::join_dense(graph, wrt, &cotangents))
+}
+
+/// The wanted part of a Hessian in runs, from the gradient as a dense column.
+fn rolled_hessian(
+    graph: &mut Graph,
+    gradient: NodeId,
+    wrt: &[NodeId],
+    n: usize,
+    keep: Keep,
+) -> Result<Option<NodeId>, DiffError> {
+    if !has_structure(graph, &[gradient], wrt) {
+        return Ok(None);
+    }
+    Ok(match rolled(graph, gradient, wrt, keep)? {
+        None => None,
+        Some(None) => Some(graph.zero(n, n)),
+        Some(Some((pattern, column))) => {
+            Some(graph.gather(column, IndexMap::identity(pattern.nnz()), pattern))
+        }
+    })
 }
 
 /// Hessian of the scalar `f`, symmetric and full: numel(targets) x numel(targets). Of each pair
@@ -55,10 +129,13 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
         true => None,
         false => eliminated(graph, f, wrt, Derivatives::Second),
     };
-    let targets = Targets::new(graph, wrt);
     let one = graph.constant(1.0);
     let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
-    let gradient = targets.join(graph, wrt, &cotangents);
+    let dense = Targets::join_dense(graph, wrt, &cotangents);
+    let gradient = match dense {
+        Some(gradient) => gradient,
+        None => Targets::new(graph, wrt).join(graph, wrt, &cotangents),
+    };
     if let &[x] = wrt
         && let Some(value) = matrix_jacobian(graph, gradient, x)
     {
@@ -71,24 +148,29 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
         let number: Vec<u32> = (0..pattern.n_rows() as u32).collect();
         let value = mirrored(graph, wrt, &number, &pattern, column, n);
         let eliminated = Hessian { value, plan: None };
-        let colored = colored(graph, &targets, gradient, wrt, n)?;
+        let colored = colored(graph, gradient, wrt, n)?;
         let fewer = cheaper(graph, &[f, gradient], [eliminated.value, colored.value]);
         return Ok(if fewer == 0 { eliminated } else { colored });
+    }
+    if dense.is_some()
+        && let Some(value) = rolled_hessian(graph, gradient, wrt, n, Keep::Mirrored)?
+    {
+        return Ok(Hessian { value, plan: None });
     }
     if has_structure(graph, &[gradient], wrt) {
         return Ok(Hessian { value: accumulated_hessian(graph, gradient, wrt, n)?, plan: None });
     }
-    colored(graph, &targets, gradient, wrt, n)
+    colored(graph, gradient, wrt, n)
 }
 
 /// Tangents of the gradient in few directions, by star coloring.
 fn colored(
     graph: &mut Graph,
-    targets: &Targets,
     gradient: NodeId,
     wrt: &[NodeId],
     n: usize,
 ) -> Result<Hessian, DiffError> {
+    let targets = Targets::new(graph, wrt);
     let rows = dependency(graph, &[gradient], wrt)?.swap_remove(0);
     // The gradient may lack rows; number them by nonzeros of the targets.
     let present: Vec<usize> = graph.pattern(gradient).linear().map(|r| r as usize).collect();
@@ -133,7 +215,7 @@ fn accumulated_hessian(
 ) -> Result<NodeId, DiffError> {
     let number: Vec<u32> = graph.pattern(gradient).linear().map(|r| r as u32).collect();
     let lower = |row: u32, column: u32| number[row as usize] >= column;
-    let Some((pattern, column)) = accumulated(graph, gradient, wrt, lower)? else {
+    let Some((pattern, column)) = listed(graph, gradient, wrt, lower)? else {
         return Ok(graph.zero(n, n));
     };
     Ok(mirrored(graph, wrt, &number, &pattern, column, n))

@@ -63,6 +63,10 @@ fn expanded(graph: &mut Graph, y: NodeId, wrt: &[NodeId]) -> Result<Jacobian, Di
     let Some(Compressed { pattern, column, plan }) = compressed(graph, y, wrt)? else {
         return Ok(Jacobian { value: graph.zero(n_rows, n_cols), plan: None });
     };
+    if (graph.nnz(y), wrt.iter().map(|&x| graph.nnz(x)).sum()) == (n_rows, n_cols) {
+        let value = graph.gather(column, IndexMap::identity(pattern.nnz()), pattern);
+        return Ok(Jacobian { value, plan });
+    }
     let rows: Vec<u64> = graph.pattern(y).linear().collect();
     let columns = Targets::new(graph, wrt).columns;
     let linear = pattern.entries().map(|(row, col)| rows[row] + columns[col] * n_rows as u64);
@@ -88,7 +92,7 @@ pub(super) fn compressed(
     wrt: &[NodeId],
 ) -> Result<Option<Compressed>, DiffError> {
     if graph.nnz(y) > 1 && has_structure(graph, &[y], wrt) {
-        let found = accumulated(graph, y, wrt, |_, _| true)?;
+        let found = accumulated(graph, y, wrt)?;
         return Ok(found.map(|(pattern, column)| Compressed { pattern, column, plan: None }));
     }
     if let Some((pattern, column)) = eliminated(graph, y, wrt, Derivatives::First) {
@@ -219,6 +223,17 @@ impl Targets {
             seeds.push(graph.fill(pattern, 1.0));
         }
         seeds
+    }
+
+    /// Values of the targets, all of which are dense, as a column of their nonzeros.
+    pub fn join_dense(graph: &mut Graph, wrt: &[NodeId], values: &[NodeId]) -> Option<NodeId> {
+        let all = wrt.iter().chain(values);
+        if !all.into_iter().all(|&node| graph.pattern(node).is_dense()) {
+            return None;
+        }
+        let stacked = graph.concat(values);
+        let n = graph.nnz(stacked);
+        Some(graph.gather(stacked, IndexMap::identity(n), Pattern::dense(n, 1)))
     }
 
     /// Values of the targets as a column of their nonzeros, one target after the other.

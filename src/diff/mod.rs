@@ -26,7 +26,7 @@ use crate::sparsity::{IndexMap, Pattern, PatternError};
 
 pub use crate::ops::context::MissingDerivative;
 pub use forward::forward;
-pub use hessian::{Hessian, hessian, hessian_with_plan};
+pub use hessian::{Hessian, Triangle, hessian, hessian_triangle, hessian_with_plan};
 pub use jacobian::{Jacobian, jacobian, jacobian_with_plan};
 use prepare::prepared;
 pub use reverse::reverse;

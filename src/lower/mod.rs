@@ -46,6 +46,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::data::Data;
 pub use crate::data::fitted;
+pub use crate::diff::Triangle;
 use crate::graph::{Callback, Func, NodeId};
 use crate::sparsity::Pattern;
 use crate::sparsity::limit::{most_nonzeros, with_most_nonzeros};
@@ -57,7 +58,7 @@ pub use given::{Given, lower_given};
 use indices::Indices;
 use int::{Counter, Int};
 use problem::Draft;
-pub use problem::{ConstraintInfo, PROBLEM_OUTPUTS, ProblemInfo, Triangle, VariableInfo};
+pub use problem::{ConstraintInfo, PROBLEM_OUTPUTS, ProblemInfo, VariableInfo};
 
 /// The deepest nesting of expressions, counted through the `fn`s and declarations they use.
 pub const MAX_LEVELS: u32 = 20_000;

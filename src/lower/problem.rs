@@ -27,14 +27,6 @@ const LAM_F: &str = "lam_f";
 /// The multipliers of the constraints, one for each row of g.
 const LAM_G: &str = "lam_g";
 
-/// Which part of the Hessian is stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Triangle {
-    #[default]
-    Lower,
-    Upper,
-}
-
 /// An optimisation problem.
 #[derive(Clone, Debug)]
 pub struct ProblemInfo {
@@ -542,18 +534,7 @@ impl<'a> Lowerer<'a> {
         let column = pattern.reshape(n, 1).unwrap_or_else(|| Pattern::dense(n, 1));
         let gradient = graph.gather(gradient, IndexMap::identity(column.nnz()), column);
         let jacobian = diff::jacobian(graph, g, wrt)?;
-        let hessian = diff::hessian(graph, lagrangian, wrt)?;
-        let pattern = graph.pattern(hessian).clone();
-        let keep: Vec<u32> = (0..)
-            .zip(pattern.entries())
-            .filter(|(_, (row, col))| match triangle {
-                Triangle::Lower => row >= col,
-                Triangle::Upper => row <= col,
-            })
-            .map(|(k, _)| k)
-            .collect();
-        let half = pattern.select(&keep);
-        let hessian = graph.gather(hessian, IndexMap::from_table(keep), half);
+        let hessian = diff::hessian_triangle(graph, lagrangian, wrt, triangle)?;
         Ok([gradient, jacobian, hessian])
     }
 

@@ -5,9 +5,15 @@
 //! 2nd ed., section 10.1, forward accumulation). Loops stay loops: the local derivatives of all
 //! iterations are the results of one loop. The walk forward only finds patterns and says how
 //! entries come about; expressions are made at the end, for the entries that are wanted.
+//!
+//! Entries are kept in one of two forms. *Rolled*, a run of evenly spaced entries is one item, so
+//! that nothing costs more for more iterations (see [`rolled`]). What is placed by tables, or
+//! otherwise not evenly, is *listed* entry by entry: a walk in the rolled form says that it is
+//! [irregular](Accumulation::is_irregular), and starts again in the other.
 
 mod emission;
 mod entries;
+mod rolled;
 
 use std::sync::Arc;
 
@@ -17,22 +23,47 @@ use super::context::{Deriver, MissingDerivative};
 use crate::graph::{ArgMode, Func, Graph, IterationRange, LoopSpec, NodeId, Port};
 use crate::sparsity::adjacency::Lists;
 use crate::sparsity::limit::check_nonzeros;
-use crate::sparsity::{Pattern, PatternError};
+use crate::sparsity::runs::{Line, Run, lines};
+use crate::sparsity::{IndexMap, Pattern, PatternError};
 use emission::Emission;
 
 pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
+pub use rolled::{Keep, Placed, Value};
 
-/// The Jacobian of a value: columns of each row, increasing, and the values of the entries.
+/// The Jacobian of a value.
 #[derive(Clone, Debug)]
-pub struct Rows {
+pub enum Rows {
+    Listed(ListedRows),
+    Rolled(Arc<Vec<Placed>>),
+}
+
+/// Columns of each row, increasing, and the values of the entries.
+#[derive(Clone, Debug)]
+pub struct ListedRows {
     pub columns: Arc<Lists>,
     /// `None` where all entries are 1.
     values: Option<ValuesId>,
 }
 
+impl Rows {
+    fn is_empty(&self) -> bool {
+        match self {
+            Rows::Listed(rows) => rows.columns.n_entries() == 0,
+            Rows::Rolled(runs) => runs.is_empty(),
+        }
+    }
+}
+
 /// Derivatives of the nonzeros of a node by those of one of its arguments.
 #[derive(Clone, Debug)]
-pub struct Partials {
+pub enum Partials {
+    Listed(ListedPartials),
+    Rolled(Vec<Placed>),
+}
+
+/// Derivatives listed by rows.
+#[derive(Clone, Debug)]
+pub struct ListedPartials {
     /// For each nonzero of the node the nonzeros of the argument; may repeat.
     pub columns: Lists,
     /// For each of those the number of its value in `values`.
@@ -42,7 +73,7 @@ pub struct Partials {
 }
 
 /// Values of entries, made when they are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValuesId(u32);
 
 /// How values of entries come about.
@@ -51,8 +82,10 @@ enum Values {
     Node(NodeId),
     /// Lanes of a loop, see [`Lanes`].
     Lanes { of: usize, reduced: bool },
-    /// Sums of products.
+    /// Sums of products, listed.
     Sums { n: usize, terms: Vec<Terms> },
+    /// `n` sums of products, rolled.
+    Terms { n: i64, terms: Vec<rolled::Product> },
     /// `condition[rows] ? then : otherwise`, for entries present in the one, the other or both.
     Choice { condition: NodeId, rows: Vec<u32>, sides: [Side; 2] },
 }
@@ -85,6 +118,8 @@ struct Lanes {
     range: Option<IterationRange>,
     n_stacked: usize,
     n_reduced: usize,
+    /// What is stacked.
+    values: ValuesId,
 }
 
 /// Jacobians of nodes while a graph is walked.
@@ -97,10 +132,18 @@ pub struct Accumulation<'a> {
     values: Vec<Values>,
     lanes: Vec<Lanes>,
     error: Option<PatternError>,
+    is_rolled: bool,
+    is_irregular: bool,
 }
 
 impl<'a> Accumulation<'a> {
-    pub fn new(graph: &'a mut Graph, deriver: &'a dyn Deriver, n_columns: usize) -> Self {
+    /// To be kept rolled or listed.
+    pub fn new(
+        graph: &'a mut Graph,
+        deriver: &'a dyn Deriver,
+        n_columns: usize,
+        is_rolled: bool,
+    ) -> Self {
         let rows = vec![None; graph.len()];
         Accumulation {
             graph,
@@ -111,7 +154,23 @@ impl<'a> Accumulation<'a> {
             values: Vec::new(),
             lanes: Vec::new(),
             error: None,
+            is_rolled,
+            is_irregular: false,
         }
+    }
+
+    pub fn is_rolled(&self) -> bool {
+        self.is_rolled
+    }
+
+    /// Entries turned out not to be evenly placed: what was found so far is worth nothing.
+    pub fn is_irregular(&self) -> bool {
+        self.is_irregular
+    }
+
+    /// Says that entries are not evenly placed.
+    pub fn give_up(&mut self) {
+        self.is_irregular = true;
     }
 
     /// The first failure: more entries than the largest pattern has.
@@ -128,15 +187,21 @@ impl<'a> Accumulation<'a> {
     }
 
     pub fn set(&mut self, id: NodeId, rows: Option<Rows>) {
-        self.rows[id.index()] = rows.filter(|r| r.columns.n_entries() > 0);
+        self.rows[id.index()] = rows.filter(|rows| !rows.is_empty());
     }
 
     /// Makes node `id` a target: its nonzeros are the columns from `first` on.
     pub fn set_target(&mut self, id: NodeId, first: usize) {
         let n = self.graph.nnz(id);
-        let own = (0..n as u32).map(|k| (k, first as u32 + k));
-        let columns = Arc::new(Lists::by_key(n, own));
-        self.set(id, Some(Rows { columns, values: None }));
+        let rows = if self.is_rolled {
+            let run = Run { n: n as i64, row: Line::new(0, 1), column: Line::new(first as i64, 1) };
+            Rows::Rolled(Arc::new(if n == 0 { Vec::new() } else { vec![Placed::one(run)] }))
+        } else {
+            let own = (0..n as u32).map(|k| (k, first as u32 + k));
+            let columns = Arc::new(Lists::by_key(n, own));
+            Rows::Listed(ListedRows { columns, values: None })
+        };
+        self.set(id, Some(rows));
     }
 
     /// Forgets the Jacobian of a node that nothing needs any more.
@@ -167,6 +232,43 @@ impl<'a> Accumulation<'a> {
     /// Jacobian of a value with `n` nonzeros: the sum over its arguments of partial derivatives
     /// times the Jacobian of the argument.
     pub fn chain(&mut self, n: usize, parts: &[(Partials, Rows)]) -> Option<Rows> {
+        if self.is_rolled {
+            return self.rolled_chain(n, parts);
+        }
+        let mut listed = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (Partials::Listed(partials), Rows::Listed(rows)) = part else { return None };
+            listed.push((partials, rows));
+        }
+        self.listed_chain(n, &listed)
+    }
+
+    /// Derivatives of nonzeros of a node: those that `run` places, the nonzeros of `slope` that
+    /// `source` numbers, or 1.
+    pub fn along(
+        &mut self,
+        n_rows: usize,
+        run: Run,
+        source: Line,
+        slope: Option<NodeId>,
+    ) -> Partials {
+        let uniform = slope.map_or(Some(1.0), |slope| self.graph.as_uniform(slope));
+        if self.is_rolled {
+            let value = match (uniform, slope) {
+                (None, Some(slope)) => Value::of(self.node_values(slope), source, 1),
+                (uniform, _) => Value::Number(uniform.unwrap_or(1.0)),
+            };
+            return Partials::Rolled(vec![Placed { run, value }]);
+        }
+        let each = (0..run.n)
+            .map(|i| (run.row.at(i) as u32, run.column.at(i) as u32, source.at(i) as u32));
+        let (columns, sources) = Lists::by_key_with(n_rows, each);
+        let slope = slope.filter(|_| uniform != Some(1.0));
+        let values = slope.map(|slope| self.node_values(slope));
+        Partials::Listed(ListedPartials { columns, sources, values })
+    }
+
+    fn listed_chain(&mut self, n: usize, parts: &[(&ListedPartials, &ListedRows)]) -> Option<Rows> {
         let mut terms: Vec<Terms> = parts
             .iter()
             .map(|(partials, rows)| Terms {
@@ -221,20 +323,29 @@ impl<'a> Accumulation<'a> {
         let n_entries = columns.len();
         let columns = Arc::new(Lists::from_parts(ptr, columns));
         let values = (!ones).then(|| self.push(Values::Sums { n: n_entries, terms }));
-        Some(Rows { columns, values })
+        Some(Rows::Listed(ListedRows { columns, values }))
     }
 
     /// Sets the Jacobian of a node whose nonzeros are sums of nonzeros of its arguments: for each
-    /// argument pairs of the node's and the argument's nonzeros.
-    pub fn set_selected(&mut self, id: NodeId, parts: Vec<(NodeId, Vec<(u32, u32)>)>) {
+    /// argument maps to the node's and the argument's nonzeros, one of them even.
+    pub fn set_selected(&mut self, id: NodeId, parts: &[(NodeId, IndexMap, IndexMap)]) {
         let n = self.graph.nnz(id);
         let mut active = Vec::new();
-        for (a, pairs) in parts {
-            if let Some(rows) = self.get(a) {
-                let columns = Lists::by_key(n, pairs.iter().copied());
+        for (a, rows, columns) in parts {
+            let Some(of_argument) = self.get(*a).cloned() else { continue };
+            let partials = if self.is_rolled {
+                let Some(runs) = lines::pairs(rows, columns) else {
+                    return self.give_up();
+                };
+                Partials::Rolled(runs.into_iter().map(Placed::one).collect())
+            } else {
+                let pair = |k: usize| (rows.get(k) as u32, columns.get(k) as u32);
+                let pairs = (0..rows.len()).map(pair);
+                let columns = Lists::by_key(n, pairs);
                 let sources = vec![0; columns.n_entries()];
-                active.push((Partials { columns, sources, values: None }, rows.clone()));
-            }
+                Partials::Listed(ListedPartials { columns, sources, values: None })
+            };
+            active.push((partials, of_argument));
         }
         if !active.is_empty() {
             let rows = self.chain(n, &active);
@@ -259,11 +370,19 @@ impl<'a> Accumulation<'a> {
             let mut parts = Vec::new();
             for (k, &a) in args.iter().enumerate() {
                 let Some(rows) = self.get(a).cloned() else { continue };
+                if self.is_rolled {
+                    let Some(singles) = rolled::singles(entries, o, k, values) else {
+                        return self.give_up();
+                    };
+                    parts.push((Partials::Rolled(singles), rows));
+                    continue;
+                }
                 let constants = entries.constants_of(o, k);
                 for partials in self.constant_partials(n, constants.iter().copied()) {
-                    parts.push((partials, rows.clone()));
+                    parts.push((Partials::Listed(partials), rows.clone()));
                 }
-                parts.push((partials_of(&entries.places, o, k, n, values), rows));
+                let partials = partials_of(&entries.places, o, k, n, values);
+                parts.push((Partials::Listed(partials), rows));
             }
             all.push(self.chain(n, &parts));
         }
@@ -275,7 +394,7 @@ impl<'a> Accumulation<'a> {
         &mut self,
         n_rows: usize,
         entries: impl Iterator<Item = (u32, u32, f64)> + Clone,
-    ) -> Vec<Partials> {
+    ) -> Vec<ListedPartials> {
         let mut distinct: FxHashSet<u64> = FxHashSet::default();
         let mut last = None;
         for (_, _, v) in entries.clone() {
@@ -288,7 +407,7 @@ impl<'a> Accumulation<'a> {
             let ones = entries.clone().filter(|e| e.2 == 1.0).map(|(row, column, _)| (row, column));
             let columns = Lists::by_key(n_rows, ones);
             let sources = vec![0; columns.n_entries()];
-            partials.push(Partials { columns, sources, values: None });
+            partials.push(ListedPartials { columns, sources, values: None });
         }
         if !distinct.is_empty() {
             let mut distinct: Vec<u64> = distinct.into_iter().collect();
@@ -299,7 +418,7 @@ impl<'a> Accumulation<'a> {
             let values: Vec<f64> = distinct.iter().map(|&bits| f64::from_bits(bits)).collect();
             let node = self.graph.constant_matrix(Pattern::dense(values.len(), 1), &values);
             let values = Some(self.node_values(node));
-            partials.push(Partials { columns, sources, values });
+            partials.push(ListedPartials { columns, sources, values });
         }
         partials
     }
@@ -310,6 +429,10 @@ impl<'a> Accumulation<'a> {
         id: NodeId,
         patterns: Vec<Pattern>,
     ) -> Result<(), MissingDerivative> {
+        if self.is_rolled {
+            self.give_up();
+            return Ok(());
+        }
         let mut targets: Vec<NodeId> =
             self.graph.args(id).iter().copied().filter(|&a| self.is_active(a)).collect();
         targets.sort_unstable();
@@ -341,7 +464,8 @@ impl<'a> Accumulation<'a> {
                 let columns = Lists::by_key(n, inside.clone().map(|(row, c, _)| (row, c - start)));
                 let sources = inside.map(|(_, _, at)| numbers[at]).collect();
                 if let Some(rows) = self.get(target).cloned() {
-                    parts.push((Partials { columns, sources, values: Some(values) }, rows));
+                    let partials = ListedPartials { columns, sources, values: Some(values) };
+                    parts.push((Partials::Listed(partials), rows));
                 }
                 start = end;
             }
@@ -359,6 +483,14 @@ impl<'a> Accumulation<'a> {
         condition: NodeId,
         sides: [Option<Rows>; 2],
     ) -> Option<Rows> {
+        if self.is_rolled {
+            self.give_up();
+            return None;
+        }
+        let sides = sides.map(|side| match side? {
+            Rows::Listed(rows) => Some(rows),
+            Rows::Rolled(_) => None,
+        });
         let scalar = self.graph.nnz(condition) == 1;
         let (mut ptr, mut columns, mut rows) = (vec![0u32], Vec::new(), Vec::new());
         let mut sources = [Vec::new(), Vec::new()];
@@ -387,7 +519,8 @@ impl<'a> Accumulation<'a> {
         let of = |k: usize| sides[k].as_ref().and_then(|s| s.values);
         let sides = [Side { values: of(0), sources: a }, Side { values: of(1), sources: b }];
         let values = Some(self.push(Values::Choice { condition, rows, sides }));
-        Some(Rows { columns: Arc::new(Lists::from_parts(ptr, columns)), values })
+        let columns = Arc::new(Lists::from_parts(ptr, columns));
+        Some(Rows::Listed(ListedRows { columns, values }))
     }
 
     /// Values of the local derivatives in a loop like `spec` with the given arguments, whose body
@@ -402,12 +535,14 @@ impl<'a> Accumulation<'a> {
         let nnz = |k: usize| body.outputs[k].pattern.nnz();
         let (n_stacked, n_reduced) = (nnz(0), nnz(1));
         let of = self.lanes.len();
-        self.lanes.push(Lanes { body, n, modes, args, range, n_stacked, n_reduced });
-        [false, true].map(|reduced| self.push(Values::Lanes { of, reduced }))
+        let both = [false, true].map(|reduced| self.push(Values::Lanes { of, reduced }));
+        let values = both[0];
+        self.lanes.push(Lanes { body, n, modes, args, range, n_stacked, n_reduced, values });
+        both
     }
 
     /// A dense column of the entries of `rows` that `wanted` numbers.
-    pub fn make(mut self, rows: &Rows, wanted: &[u32]) -> NodeId {
+    pub fn make(mut self, rows: &ListedRows, wanted: &[u32]) -> NodeId {
         let column = Pattern::dense(wanted.len(), 1);
         let Some(values) = rows.values else { return self.graph.fill(column, 1.0) };
         let mut emission = Emission::new(&self);

@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 
 use super::Dependencies;
 use super::Rules;
-use super::accumulation::{Accumulation, Partials};
+use super::accumulation::Accumulation;
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::scalar::ScalarOp;
 use crate::graph::{Graph, NodeId, Op, Reduction};
-use crate::sparsity::adjacency::Lists;
+use crate::sparsity::runs::{Line, Run};
 use crate::sparsity::{IndexMap, Pattern};
 use crate::syntax::formula::{Formula, FormulaOp, parse_formula};
 
@@ -212,14 +212,11 @@ impl Rules for Elementwise {
             let Some(slope) = partial(cx.graph, id, k) else { continue };
             let scalar = cx.graph.pattern(slope).is_scalar();
             let slope = if scalar { slope } else { cx.graph.project(slope, &pattern) };
-            let of_rows = |same: bool| (0..n as u32).map(move |r| if same { 0 } else { r });
-            let columns = of_rows(rows.columns.len() == 1);
-            let one = cx.graph.as_uniform(slope) == Some(1.0);
-            let partials = Partials {
-                columns: Lists::by_key(n, (0..).zip(columns)),
-                sources: of_rows(scalar).collect(),
-                values: (!one).then(|| cx.node_values(slope)),
-            };
+            // An operand with one row counts for all.
+            let all = |one: bool| Line::new(0, i64::from(!one));
+            let column = all(cx.graph.nnz(a) == 1);
+            let run = Run { n: n as i64, row: Line::new(0, 1), column };
+            let partials = cx.along(n, run, all(scalar), Some(slope));
             parts.push((partials, rows));
         }
         let rows = cx.chain(n, &parts);

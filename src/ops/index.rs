@@ -197,9 +197,8 @@ impl Rules for Gather {
     }
 
     fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
-        if let Some(map) = cx.graph.map(id) {
-            let columns = (0..).zip(map.iter().map(|k| k as u32)).collect();
-            cx.set_selected(id, vec![(cx.graph.arg(id, 0), columns)]);
+        if let Some(map) = cx.graph.map(id).cloned() {
+            cx.set_selected(id, &[(cx.graph.arg(id, 0), IndexMap::identity(map.len()), map)]);
         }
         Ok(())
     }
@@ -247,9 +246,9 @@ impl Rules for Scatter {
     }
 
     fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
-        if let Some(map) = cx.graph.map(id) {
-            let columns = map.iter().map(|k| k as u32).zip(0..).collect();
-            cx.set_selected(id, vec![(cx.graph.arg(id, 0), columns)]);
+        if let Some(map) = cx.graph.map(id).cloned() {
+            let columns = IndexMap::identity(map.len());
+            cx.set_selected(id, &[(cx.graph.arg(id, 0), map, columns)]);
         }
         Ok(())
     }
@@ -323,11 +322,11 @@ impl Rules for Concat {
         let mut start = 0;
         let mut parts = Vec::new();
         for &a in cx.graph.args(id) {
-            let n = cx.graph.nnz(a) as u32;
-            parts.push((a, (start..start + n).zip(0..).collect()));
+            let n = cx.graph.nnz(a);
+            parts.push((a, IndexMap::range(start, n), IndexMap::identity(n)));
             start += n;
         }
-        cx.set_selected(id, parts);
+        cx.set_selected(id, &parts);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use super::Dependencies;
-use super::accumulation::{Accumulation, Partials};
+use super::accumulation::{Accumulation, ListedPartials, Partials};
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::{Rules, transpose};
 use crate::graph::{Graph, NodeId};
@@ -93,7 +93,8 @@ impl Rules for MatMul {
             let sources = terms.iter().flatten().map(|&(ka, kb)| if swap { ka } else { kb });
             let sources = sources.collect();
             let values = Some(cx.node_values(other));
-            parts.push((Partials { columns, sources, values }, rows));
+            let partials = ListedPartials { columns, sources, values };
+            parts.push((Partials::Listed(partials), rows));
         }
         let rows = cx.chain(n, &parts);
         cx.set(id, rows);

@@ -2,13 +2,13 @@
 
 use super::Dependencies;
 use super::Rules;
-use super::accumulation::{Accumulation, Partials};
+use super::accumulation::Accumulation;
 use super::context::{Cotangents, MissingDerivative, Tangents};
 use super::scalar::ScalarOp;
 use super::surrogate;
 use crate::graph::{Graph, NodeId, Op, Reduction};
 use crate::sparsity::IndexMap;
-use crate::sparsity::adjacency::Lists;
+use crate::sparsity::runs::{Line, Run};
 
 /// Sum, product, maximum or minimum.
 pub struct Reduce;
@@ -109,7 +109,7 @@ impl Rules for Reduce {
     fn jacobian(&self, cx: &mut Accumulation, id: NodeId) -> Result<(), MissingDerivative> {
         let x = cx.graph.arg(id, 0);
         let Some(rows) = cx.get(x).cloned() else { return Ok(()) };
-        let n = cx.graph.nnz(x) as u32;
+        let n = cx.graph.nnz(x) as i64;
         let slope = match reduction(cx.graph, id) {
             Reduction::Sum => None,
             Reduction::Prod => Some(surrogate::product_of_others(cx.graph, x)),
@@ -120,11 +120,8 @@ impl Rules for Reduce {
         };
         let pattern = cx.graph.pattern(x).clone();
         let slope = slope.map(|s| cx.graph.project(s, &pattern));
-        let partials = Partials {
-            columns: Lists::by_key(1, (0..n).map(|k| (0, k))),
-            sources: (0..n).collect(),
-            values: slope.map(|s| cx.node_values(s)),
-        };
+        let run = Run { n, row: Line::fixed(0), column: Line::new(0, 1) };
+        let partials = cx.along(1, run, Line::new(0, 1), slope);
         let rows = cx.chain(1, &[(partials, rows)]);
         cx.set(id, rows);
         Ok(())

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use super::Dependencies;
 use super::Rules;
 use super::accumulation::{
-    Accumulation, EntryPlace, Partials, join_entries, partials_of, split_entries,
+    Accumulation, Entries, EntryPlace, ListedPartials, Partials, Placed, Value, join_entries,
+    partials_of, split_entries,
 };
 use super::context::{Cotangents, Derived, MissingDerivative, Seeds, Tangents};
 use super::surrogate::{self, Summing};
-use crate::graph::{ArgMode, LoopSpec, NodeId, Payload, Reduction, ResultMode, Source, Window};
+use crate::graph::{
+    ArgMode, Func, LoopSpec, NodeId, Origin, Payload, Reduction, ResultMode, Source, Window,
+};
 use crate::sparsity::adjacency::Lists;
+use crate::sparsity::runs::{Line, Run};
 use crate::sparsity::{DependencyMatrix, Pattern};
 
 /// A loop with or without state.
@@ -319,6 +323,10 @@ fn map_jacobian(
     spec: &Arc<LoopSpec>,
     id: NodeId,
 ) -> Result<(), MissingDerivative> {
+    if cx.is_rolled() && spec.range.is_some() {
+        cx.give_up();
+        return Ok(());
+    }
     let args: Vec<NodeId> = cx.graph.args(id).to_vec();
     let active: Vec<bool> = args.iter().map(|&a| cx.is_active(a)).collect();
     let mut entries = cx.deriver.entries(&spec.body, &active)?;
@@ -336,6 +344,10 @@ fn map_jacobian(
     let Some((body, stacked, reduced)) = split_entries(&entries, is_reduced) else {
         return Ok(());
     };
+    if cx.is_rolled() {
+        rolled_map_jacobian(cx, spec, id, &entries, (body, &stacked, &reduced));
+        return Ok(());
+    }
     if spec.n.saturating_mul(stacked.len() as u64) > MOST_STACKED {
         return cx.set_from_directions(id, spec.result_patterns().cloned().collect());
     }
@@ -352,9 +364,10 @@ fn map_jacobian(
                 let times = |&(row, column, v): &(u32, u32, f64)| (row, column, v * spec.n as f64);
                 let constants: Vec<_> = constants.iter().map(times).collect();
                 for partials in cx.constant_partials(n_rows, constants.iter().copied()) {
-                    parts.push((partials, rows.clone()));
+                    parts.push((Partials::Listed(partials), rows.clone()));
                 }
-                parts.push((partials_of(&reduced, r, k, n_rows, values[1]), rows));
+                let partials = partials_of(&reduced, r, k, n_rows, values[1]);
+                parts.push((Partials::Listed(partials), rows));
                 continue;
             }
             // Row and column of a derivative of the body in iteration i.
@@ -375,7 +388,7 @@ fn map_jacobian(
                 (row, column, v)
             });
             for partials in cx.constant_partials(n_rows, each) {
-                parts.push((partials, rows.clone()));
+                parts.push((Partials::Listed(partials), rows.clone()));
             }
             let own: Vec<&EntryPlace> = stacked
                 .iter()
@@ -388,12 +401,80 @@ fn map_jacobian(
                 (row, column, lane(i, p))
             });
             let (columns, sources) = Lists::by_key_with(n_rows, each);
-            parts.push((Partials { columns, sources, values: Some(values[0]) }, rows));
+            let partials = ListedPartials { columns, sources, values: Some(values[0]) };
+            parts.push((Partials::Listed(partials), rows));
         }
         all.push(cx.chain(n_rows, &parts));
     }
     cx.set_results(id, all);
     Ok(())
+}
+
+/// [`map_jacobian`] in runs, from the local derivatives that are constant, stacked and reduced.
+fn rolled_map_jacobian(
+    cx: &mut Accumulation,
+    spec: &Arc<LoopSpec>,
+    id: NodeId,
+    entries: &Entries,
+    (body, stacked, reduced): (Arc<Func>, &[EntryPlace], &[EntryPlace]),
+) {
+    let args: Vec<NodeId> = cx.graph.args(id).to_vec();
+    let n_stacked = stacked.len() as i64;
+    let values = cx.loop_values(body, spec, args.clone());
+    // Where nonzero `k` of the body is in each iteration.
+    let through = |window: Option<&Window>, k: u32| -> Option<Line> {
+        let Some(window) = window else { return Some(Line::fixed(i64::from(k))) };
+        match window.origin {
+            Origin::Affine { base, step } => {
+                Some(Line::new(base + window.map.get(k as usize) as i64, step))
+            }
+            Origin::Table(_) => None,
+        }
+    };
+    let mut all = Vec::new();
+    for (r, mode) in spec.results.iter().enumerate() {
+        let n_rows = spec.patterns[r].nnz();
+        let mut parts = Vec::new();
+        for (k, arg_mode) in spec.args.iter().enumerate() {
+            let Some(rows) = cx.get(args[k]).cloned() else { continue };
+            let windows = (
+                if let ResultMode::Window(w) = mode { Some(w) } else { None },
+                if let ArgMode::Window(w) = arg_mode { Some(w) } else { None },
+            );
+            let n = spec.n as i64;
+            let (mut runs, mut is_even) = (Vec::new(), true);
+            let mut place = |row: u32, column: u32, n: i64, value: Value| match (
+                through(windows.0, row),
+                through(windows.1, column),
+            ) {
+                (Some(row), Some(column)) => {
+                    runs.push(Placed::new(Run { n, row, column }, value));
+                }
+                _ => is_even = false,
+            };
+            for (row, column, v) in entries.constants_of(r, k) {
+                match windows {
+                    (None, None) => place(row, column, 1, Value::Number(v * n as f64)),
+                    _ => place(row, column, n, Value::Number(v)),
+                }
+            }
+            let is_own = |p: &&EntryPlace| p.output as usize == r && p.input as usize == k;
+            for p in stacked.iter().filter(is_own) {
+                let lane = Line::new(i64::from(p.source), n_stacked);
+                place(p.row, p.column, n, Value::of(values[0], lane, n_stacked));
+            }
+            for p in reduced.iter().filter(is_own) {
+                let source = Line::fixed(i64::from(p.source));
+                place(p.row, p.column, 1, Value::of(values[1], source, 1));
+            }
+            if !is_even {
+                return cx.give_up();
+            }
+            parts.push((Partials::Rolled(runs), rows));
+        }
+        all.push(cx.chain(n_rows, &parts));
+    }
+    cx.set_results(id, all);
 }
 
 /// The summing form of a loop whose extremes and products have tangents to push.

@@ -5,6 +5,7 @@
 
 mod acyclic;
 pub mod adjacency;
+mod blocks;
 pub mod check;
 mod coloring;
 mod compress;
@@ -14,6 +15,7 @@ mod index_map;
 pub(crate) mod limit;
 pub mod ordering;
 mod pattern;
+pub(crate) mod runs;
 mod star;
 
 pub use coloring::{

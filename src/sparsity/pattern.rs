@@ -7,6 +7,9 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::blocks::Blocks;
+use super::runs::{Layout, Run};
+
 /// Largest number of entries (rows times columns) a dense value may have, and the largest
 /// number of structural nonzeros of any value: 2^31 - 1.
 pub const MAX_NUMEL: u64 = (1 << 31) - 1;
@@ -36,19 +39,63 @@ pub struct Pattern {
     kind: Kind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 enum Kind {
     Dense,
     Zero,
     Diagonal,
     Csc(Arc<Csc>),
+    Blocks(Arc<Blocks>),
+}
+
+impl Kind {
+    /// Compressed columns, where these are kept.
+    fn listed(&self) -> Option<&Csc> {
+        match self {
+            Kind::Csc(csc) => Some(csc),
+            Kind::Blocks(blocks) => Some(blocks.listed()),
+            _ => None,
+        }
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Kind) -> bool {
+        match (self, other) {
+            (Kind::Csc(a), Kind::Csc(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Kind::Blocks(a), Kind::Blocks(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Kind::Csc(csc), Kind::Blocks(blocks)) | (Kind::Blocks(blocks), Kind::Csc(csc)) => {
+                csc.rows.len() == blocks.nnz() && **csc == *blocks.listed()
+            }
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for Kind {}
+
+/// The same for the same nonzeros, however they are kept.
+impl Hash for Kind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Kind::Csc(csc) => csc.hash(state),
+            Kind::Blocks(blocks) => blocks.hash(state),
+            _ => std::mem::discriminant(self).hash(state),
+        }
+    }
 }
 
 /// Compressed columns: `rows[colptr[j]..colptr[j + 1]]` are the rows of column `j`, increasing.
 #[derive(Debug, PartialEq, Eq)]
-struct Csc {
-    colptr: Vec<u32>,
-    rows: Vec<u32>,
+pub(super) struct Csc {
+    pub colptr: Vec<u32>,
+    pub rows: Vec<u32>,
+}
+
+impl Csc {
+    fn column(&self, j: usize) -> std::ops::Range<usize> {
+        self.colptr[j] as usize..self.colptr[j + 1] as usize
+    }
 }
 
 impl Hash for Csc {
@@ -60,14 +107,23 @@ impl Hash for Csc {
 
 /// Hashes the length of a long list and some of its items, so that looking up a pattern or a map
 /// does not cost its size. Equality still compares everything.
-pub(crate) fn hash_samples<T: Hash, H: Hasher>(items: &[T], state: &mut H) {
+pub(crate) fn hash_samples<T: Hash + Copy, H: Hasher>(items: &[T], state: &mut H) {
+    hash_sampled(items.len(), |k| items[k], state);
+}
+
+/// [`hash_samples`] of a list of `len` items that `item` gives.
+pub(super) fn hash_sampled<T: Hash, H: Hasher>(
+    len: usize,
+    item: impl Fn(usize) -> T,
+    state: &mut H,
+) {
     const MOST: usize = 128;
-    state.write_usize(items.len());
-    let step = items.len().div_ceil(MOST).max(1);
+    state.write_usize(len);
+    let step = len.div_ceil(MOST).max(1);
     // The start in full: lists of one loop often differ there alone.
-    items.iter().take(MOST).for_each(|item| item.hash(state));
-    items.iter().step_by(step).for_each(|item| item.hash(state));
-    items.last().hash(state);
+    (0..len).take(MOST).for_each(|k| item(k).hash(state));
+    (0..len).step_by(step).for_each(|k| item(k).hash(state));
+    len.checked_sub(1).map(item).hash(state);
 }
 
 /// Why a pattern could not be made.
@@ -174,6 +230,29 @@ impl Pattern {
         }
         let kind = Kind::Csc(Arc::new(Csc { colptr, rows }));
         Ok(Pattern { n_rows: n_rows as u32, n_cols: n_cols as u32, kind })
+    }
+
+    /// The entries of runs in the order of their layout; all lie inside the shape. Entries are
+    /// listed when first asked for.
+    pub(crate) fn from_layout(
+        n_rows: usize,
+        n_cols: usize,
+        runs: &[Run],
+        layout: &Layout,
+    ) -> Pattern {
+        let blocks = Blocks::new(n_cols, runs, layout);
+        let nnz = blocks.nnz();
+        if nnz == 0 {
+            return Pattern::zero(n_rows, n_cols);
+        }
+        if nnz as u64 == n_rows as u64 * n_cols as u64 {
+            return Pattern::dense(n_rows, n_cols);
+        }
+        if n_rows == n_cols && nnz == n_rows && blocks.is_on_diagonal() {
+            return Pattern::diagonal(n_rows);
+        }
+        let kind = Kind::Blocks(Arc::new(blocks));
+        Pattern { n_rows: n_rows as u32, n_cols: n_cols as u32, kind }
     }
 
     /// A pattern from column-major positions `row + column * n_rows`, which must increase
@@ -297,6 +376,7 @@ impl Pattern {
             Kind::Zero => 0,
             Kind::Diagonal => self.n_rows(),
             Kind::Csc(csc) => csc.rows.len(),
+            Kind::Blocks(blocks) => blocks.nnz(),
         }
     }
 
@@ -331,7 +411,8 @@ impl Pattern {
             Kind::Dense => j * self.n_rows()..(j + 1) * self.n_rows(),
             Kind::Zero => 0..0,
             Kind::Diagonal => j..j + 1,
-            Kind::Csc(csc) => csc.colptr[j] as usize..csc.colptr[j + 1] as usize,
+            Kind::Csc(csc) => csc.column(j),
+            Kind::Blocks(blocks) => blocks.listed().column(j),
         }
     }
 
@@ -342,6 +423,7 @@ impl Pattern {
             Kind::Zero => 0,
             Kind::Diagonal => k,
             Kind::Csc(csc) => csc.rows[k] as usize,
+            Kind::Blocks(blocks) => blocks.listed().rows[k] as usize,
         }
     }
 
@@ -365,8 +447,9 @@ impl Pattern {
             Kind::Dense => Some(row + col * self.n_rows()),
             Kind::Zero => None,
             Kind::Diagonal => (row == col).then_some(row),
-            Kind::Csc(csc) => {
-                let range = self.column(col);
+            Kind::Csc(_) | Kind::Blocks(_) => {
+                let csc = self.kind.listed()?;
+                let range = csc.column(col);
                 csc.rows[range.clone()].binary_search(&(row as u32)).ok().map(|k| range.start + k)
             }
         }
@@ -374,9 +457,9 @@ impl Pattern {
 
     /// Column pointers, `n_cols + 1` of them.
     pub fn colptr(&self) -> Vec<u32> {
-        match &self.kind {
-            Kind::Csc(csc) => csc.colptr.clone(),
-            _ => {
+        match self.kind.listed() {
+            Some(csc) => csc.colptr.clone(),
+            None => {
                 let mut colptr = vec![0; self.n_cols() + 1];
                 for j in 0..self.n_cols() {
                     colptr[j + 1] = colptr[j] + self.column(j).len() as u32;
@@ -388,9 +471,9 @@ impl Pattern {
 
     /// Row indices of the nonzeros in order.
     pub fn row_idx(&self) -> Vec<u32> {
-        match &self.kind {
-            Kind::Csc(csc) => csc.rows.clone(),
-            _ => self.entries().map(|(r, _)| r as u32).collect(),
+        match self.kind.listed() {
+            Some(csc) => csc.rows.clone(),
+            None => self.entries().map(|(r, _)| r as u32).collect(),
         }
     }
 

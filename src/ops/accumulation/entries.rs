@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Partials, ValuesId};
+use super::{ListedPartials, ValuesId};
 use crate::graph::{Func, Graph, visit};
 use crate::sparsity::adjacency::Lists;
 use crate::sparsity::{IndexMap, Pattern};
@@ -113,14 +113,14 @@ pub fn partials_of(
     input: usize,
     n_rows: usize,
     values: ValuesId,
-) -> Partials {
+) -> ListedPartials {
     let mut inside: Vec<(u32, u32, u32)> = places
         .iter()
         .filter(|p| p.output as usize == output && p.input as usize == input)
         .map(|p| (p.row, p.column, p.source))
         .collect();
     inside.sort_unstable();
-    Partials {
+    ListedPartials {
         columns: Lists::by_key(n_rows, inside.iter().map(|&(r, c, _)| (r, c))),
         sources: inside.iter().map(|p| p.2).collect(),
         values: Some(values),

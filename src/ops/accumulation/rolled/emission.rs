@@ -1,0 +1,410 @@
+//! Making the entries: loops that compute what iterations have in common, one for all values of
+//! the same length that need one another in the same iteration.
+//!
+//! The longest part of a Jacobian is written by the loop that computes it, in its final order.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::{Accumulation, Lanes, Values, ValuesId};
+use super::body::{Body, write};
+use super::{Reference, Value};
+use crate::graph::NodeId;
+use crate::sparsity::runs::{Layout, Line, Segment};
+use crate::sparsity::{IndexMap, Pattern};
+
+/// What one iteration of some loop computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Item {
+    /// A lane of a loop of local derivatives.
+    Lane(usize, i64),
+    Terms(ValuesId),
+}
+
+/// A reference to an item: which, and the iterations.
+pub(super) struct Iterations {
+    pub item: Item,
+    pub line: Line,
+}
+
+/// A loop to be made: length and level; what it needs comes from lower levels.
+type Key = (usize, i64);
+
+/// What a loop has to make.
+#[derive(Default)]
+struct Group {
+    lanes: Vec<usize>,
+    terms: Vec<ValuesId>,
+    /// The segment that it writes as a whole, and the iteration in which that begins.
+    segment: Option<(usize, i64)>,
+    /// Items that others read, by their place in what is stored.
+    stored: Vec<Item>,
+}
+
+/// Everything that is needed, and where it is once it is made.
+struct Emission<'a> {
+    values: &'a [Value],
+    layout: &'a Layout,
+    groups: BTreeMap<Key, Group>,
+    /// Summed lanes that are needed, by loop.
+    reduced: FxHashMap<usize, Vec<i64>>,
+    levels: FxHashMap<ValuesId, usize>,
+    /// Of items that were stored: the column, the place in each iteration's part, and its length.
+    stored: FxHashMap<Item, (NodeId, i64, i64)>,
+    /// Of loops with summed lanes, the column of those that are needed.
+    sums: FxHashMap<usize, NodeId>,
+}
+
+/// The dense column of the entries that `layout` orders, whose values are those of runs.
+pub(super) fn emit(cx: &mut Accumulation, values: &[Value], layout: &Layout) -> Option<NodeId> {
+    let mut emission = Emission {
+        values,
+        layout,
+        groups: BTreeMap::new(),
+        reduced: FxHashMap::default(),
+        levels: FxHashMap::default(),
+        stored: FxHashMap::default(),
+        sums: FxHashMap::default(),
+    };
+    emission.find_needed(cx);
+    emission.join_segments(cx);
+    emission.find_stored(cx);
+    let mut written: FxHashMap<usize, NodeId> = FxHashMap::default();
+    for key in emission.groups.keys().copied().collect::<Vec<_>>() {
+        emission.make(cx, key, &mut written)?;
+    }
+    let mut columns = Vec::with_capacity(layout.len());
+    for (k, segment) in layout.iter().enumerate() {
+        columns.push(match written.get(&k) {
+            Some(&column) => column,
+            None => emission.copied(cx, segment)?,
+        });
+    }
+    let n = columns.iter().map(|&column| cx.graph.nnz(column)).sum();
+    let whole = cx.graph.concat(&columns);
+    Some(cx.graph.gather(whole, IndexMap::identity(n), Pattern::dense(n, 1)))
+}
+
+/// The item that a reference is to; `None` for nonzeros of nodes and summed lanes.
+pub(super) fn iterations(cx: &Accumulation, of: &Reference) -> Option<Iterations> {
+    match &cx.values[of.values.0 as usize] {
+        Values::Lanes { of: lanes, reduced: false } => {
+            let n = cx.lanes[*lanes].n_stacked as i64;
+            let line = Line::new(of.line.start.div_euclid(n), of.line.step / n);
+            Some(Iterations { item: Item::Lane(*lanes, of.line.start.rem_euclid(n)), line })
+        }
+        Values::Terms { .. } => Some(Iterations { item: Item::Terms(of.values), line: of.line }),
+        _ => None,
+    }
+}
+
+impl Emission<'_> {
+    /// Values of a segment, over its blocks.
+    fn of_segment(&self, segment: &Segment) -> Vec<Value> {
+        segment.entries.iter().map(|&(run, first)| self.values[run].part(first, 1)).collect()
+    }
+
+    /// Finds loops and sums that are needed, and the loop that each belongs to.
+    fn find_needed(&mut self, cx: &Accumulation) {
+        let mut seen: FxHashSet<ValuesId> = FxHashSet::default();
+        let mut lanes: FxHashSet<usize> = FxHashSet::default();
+        let references = self.layout.iter().flat_map(|segment| self.of_segment(segment));
+        let mut waiting: Vec<Reference> = references.filter_map(|v| reference(&v)).collect();
+        while let Some(of) = waiting.pop() {
+            match &cx.values[of.values.0 as usize] {
+                Values::Lanes { of: number, reduced } => {
+                    lanes.insert(*number);
+                    if *reduced {
+                        self.reduced.entry(*number).or_default().push(of.line.start);
+                    }
+                }
+                Values::Terms { terms, .. } => {
+                    if seen.insert(of.values) {
+                        waiting.extend(terms.iter().flat_map(|t| t.factors).flatten());
+                    }
+                }
+                _ => {}
+            }
+        }
+        for wanted in self.reduced.values_mut() {
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        let mut lanes: Vec<usize> = lanes.into_iter().collect();
+        lanes.sort_unstable();
+        for of in lanes {
+            let key = (0, cx.lanes[of].n as i64);
+            self.groups.entry(key).or_default().lanes.push(of);
+        }
+        let mut terms: Vec<ValuesId> = seen.into_iter().collect();
+        terms.sort_unstable_by_key(|id| id.0);
+        for id in terms {
+            let Values::Terms { n, terms } = &cx.values[id.0 as usize] else { continue };
+            let levels = terms.iter().flat_map(|t| t.factors).flatten();
+            let level = levels.map(|of| self.level_above(cx, &of, *n)).max().unwrap_or(0);
+            self.levels.insert(id, level);
+            self.groups.entry((level, *n)).or_default().terms.push(id);
+        }
+    }
+
+    /// Loop of an item.
+    fn key(&self, cx: &Accumulation, item: Item) -> Key {
+        match item {
+            Item::Lane(of, _) => (0, cx.lanes[of].n as i64),
+            Item::Terms(id) => {
+                let n = if let Values::Terms { n, .. } = cx.values[id.0 as usize] { n } else { 0 };
+                (self.levels.get(&id).copied().unwrap_or(0), n)
+            }
+        }
+    }
+
+    /// The lowest level of a loop of `n` iterations that reads `of` in each of them.
+    fn level_above(&self, cx: &Accumulation, of: &Reference, n: i64) -> usize {
+        match iterations(cx, of) {
+            Some(at) => {
+                let (level, of_n) = self.key(cx, at.item);
+                if of_n == n && is_aligned(&at.line, n) { level } else { level + 1 }
+            }
+            None => match cx.values[of.values.0 as usize] {
+                Values::Lanes { .. } => 1,
+                _ => 0,
+            },
+        }
+    }
+
+    /// Gives segments to the loops that compute all their values, if most iterations write them.
+    fn join_segments(&mut self, cx: &Accumulation) {
+        for (k, segment) in self.layout.iter().enumerate() {
+            let Some((key, first)) = self.writer(cx, segment) else { continue };
+            if segment.n < 2 || segment.n * 2 < key.1 {
+                continue;
+            }
+            let Some(group) = self.groups.get_mut(&key) else { continue };
+            let longest = group.segment.map_or(0, |(other, _)| self.layout[other].n);
+            if segment.n > longest {
+                group.segment = Some((k, first));
+            }
+        }
+    }
+
+    /// The loop all of whose iterations can write a block of a segment, and in which the segment
+    /// begins.
+    fn writer(&self, cx: &Accumulation, segment: &Segment) -> Option<(Key, i64)> {
+        let values = self.of_segment(segment);
+        let mut found: Option<(Key, i64)> = None;
+        for of in values.iter().filter_map(reference) {
+            let Some(at) = iterations(cx, &of) else { continue };
+            let own = (self.key(cx, at.item), at.line.start);
+            if segment.n > 1 && at.line.step != 1 || found.is_some_and(|other| other != own) {
+                return None;
+            }
+            found = Some(own);
+        }
+        let (key, first) = found?;
+        for of in values.iter().filter_map(reference) {
+            match &cx.values[of.values.0 as usize] {
+                Values::Lanes { reduced: true, .. } => return None,
+                Values::Node(node) => {
+                    let inside = 0..cx.graph.nnz(*node) as i64;
+                    let ends = [of.line.at(-first), of.line.at(key.1 - 1 - first)];
+                    if !ends.iter().all(|end| inside.contains(end)) {
+                        return None;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some((key, first))
+    }
+
+    /// Finds the items that are read by other loops than their own.
+    fn find_stored(&mut self, cx: &Accumulation) {
+        let mut items: FxHashSet<Item> = FxHashSet::default();
+        let written: FxHashSet<usize> =
+            self.groups.values().filter_map(|g| Some(g.segment?.0)).collect();
+        for (k, segment) in self.layout.iter().enumerate() {
+            if !written.contains(&k) {
+                let references = self.of_segment(segment);
+                let references = references.iter().filter_map(reference);
+                items.extend(references.filter_map(|of| Some(iterations(cx, &of)?.item)));
+            }
+        }
+        for (key, group) in &self.groups {
+            for id in &group.terms {
+                let Values::Terms { n, terms } = &cx.values[id.0 as usize] else { continue };
+                for of in terms.iter().flat_map(|t| t.factors).flatten() {
+                    let Some(at) = iterations(cx, &of) else { continue };
+                    if self.key(cx, at.item) != *key || !is_aligned(&at.line, *n) {
+                        items.insert(at.item);
+                    }
+                }
+            }
+        }
+        let mut items: Vec<Item> = items.into_iter().collect();
+        items.sort_unstable();
+        for item in items {
+            let key = self.key(cx, item);
+            let group = self.groups.entry(key).or_default();
+            group.stored.push(item);
+        }
+    }
+
+    /// Makes a loop.
+    fn make(
+        &mut self,
+        cx: &mut Accumulation,
+        key: Key,
+        written: &mut FxHashMap<usize, NodeId>,
+    ) -> Option<()> {
+        let Some(group) = self.groups.remove(&key) else { return Some(()) };
+        let n = key.1;
+        let mut outputs: [Vec<Value>; 2] = Default::default();
+        if let Some((k, first)) = group.segment {
+            let block = self.of_segment(&self.layout[k]);
+            outputs[0] = block.into_iter().map(|value| value.part(-first, 1)).collect();
+        }
+        // What the segment has need not be stored again.
+        let own = |cx: &Accumulation, value: &Value| {
+            let at = iterations(cx, &reference(value)?)?;
+            (is_aligned(&at.line, n)).then_some(at.item)
+        };
+        let mut places: FxHashMap<Item, (usize, i64)> = FxHashMap::default();
+        for (value, at) in outputs[0].iter().zip(0..) {
+            if let Some(item) = own(cx, value) {
+                places.entry(item).or_insert((0, at));
+            }
+        }
+        for &item in &group.stored {
+            if !places.contains_key(&item) {
+                places.insert(item, (1, outputs[1].len() as i64));
+                outputs[1].push(Value::Of(self.own_reference(cx, item)));
+            }
+        }
+        let reduced: Vec<(usize, Vec<i64>)> = group
+            .lanes
+            .iter()
+            .filter_map(|&of| Some((of, self.reduced.get(&of)?.clone())))
+            .collect();
+        let body = Body { n, lanes: &group.lanes, terms: &group.terms, outputs, reduced };
+        let lens = [0, 1].map(|k| body.outputs[k].len() as i64);
+        let made = write(cx, &body, |cx, of| self.memory(cx, of))?;
+        for &item in &group.stored {
+            let (k, at) = places[&item];
+            self.stored.insert(item, (made.outputs[k]?, at, lens[k]));
+        }
+        if let Some((k, first)) = group.segment {
+            let segment = &self.layout[k];
+            let (start, len) = (first * lens[0], segment.n * lens[0]);
+            let map = IndexMap::range(start as usize, len as usize);
+            let column = Pattern::dense(len as usize, 1);
+            written.insert(k, cx.graph.gather(made.outputs[0]?, map, column));
+        }
+        self.sums.extend(made.sums);
+        Some(())
+    }
+
+    /// An item in the iteration that computes it.
+    fn own_reference(&self, cx: &Accumulation, item: Item) -> Reference {
+        match item {
+            Item::Terms(values) => {
+                let steps = i64::from(self.key(cx, item).1 > 1);
+                Reference { values, line: Line::new(0, steps), stride: 1 }
+            }
+            Item::Lane(of, lane) => {
+                let Lanes { n_stacked, n, values, .. } = &cx.lanes[of];
+                let stride = *n_stacked as i64;
+                let step = if *n > 1 { stride } else { 0 };
+                Reference { values: *values, line: Line::new(lane, step), stride }
+            }
+        }
+    }
+
+    /// The dense column in which the values of a reference are, and the numbers there.
+    fn memory(&self, cx: &mut Accumulation, of: &Reference) -> Option<(NodeId, Line)> {
+        if let Some(at) = iterations(cx, of) {
+            let &(node, place, len) = self.stored.get(&at.item)?;
+            let line = Line::new(at.line.start * len + place, at.line.step * len);
+            return Some((node, line));
+        }
+        match &cx.values[of.values.0 as usize] {
+            Values::Node(node) => {
+                let (node, n) = (*node, cx.graph.nnz(*node));
+                let all = IndexMap::identity(n);
+                let column = cx.graph.gather(node, all, Pattern::dense(n, 1));
+                Some((cx.graph.densify(column), of.line))
+            }
+            Values::Lanes { of: lanes, .. } => {
+                let at = self.reduced.get(lanes)?.binary_search(&of.line.start).ok()?;
+                Some((*self.sums.get(lanes)?, Line::fixed(at as i64)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The column of a segment whose values are all made.
+    fn copied(&self, cx: &mut Accumulation, segment: &Segment) -> Option<NodeId> {
+        let values = self.of_segment(segment);
+        let column = Pattern::dense(values.len() * segment.n as usize, 1);
+        if let Value::Number(first) = values[0]
+            && values.iter().all(|v| *v == Value::Number(first))
+        {
+            return Some(cx.graph.fill(column, first));
+        }
+        if segment.n > 1 {
+            let outputs = [values, Vec::new()];
+            let (lanes, terms) = (&[][..], &[][..]);
+            let body = Body { n: segment.n, lanes, terms, outputs, reduced: Vec::new() };
+            return write(cx, &body, |cx, of| self.memory(cx, of))?.outputs[0];
+        }
+        // Each from its column, then in order.
+        let mut columns: Vec<(NodeId, Vec<u32>)> = Vec::new();
+        let mut numbers = Vec::new();
+        let mut places = Vec::with_capacity(values.len());
+        for value in &values {
+            let (node, at) = match value {
+                Value::Number(v) => {
+                    numbers.push(*v);
+                    places.push((usize::MAX, numbers.len() - 1));
+                    continue;
+                }
+                Value::Of(of) => self.memory(cx, of)?,
+            };
+            let k = columns.iter().position(|c| c.0 == node).unwrap_or_else(|| {
+                columns.push((node, Vec::new()));
+                columns.len() - 1
+            });
+            places.push((k, columns[k].1.len()));
+            columns[k].1.push(at.start as u32);
+        }
+        let (mut parts, mut starts) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        for (node, table) in columns {
+            let n = table.len();
+            parts.push(cx.graph.gather(node, IndexMap::from_table(table), Pattern::dense(n, 1)));
+            starts.push(start);
+            start += n;
+        }
+        let constants = cx.graph.constant_matrix(Pattern::dense(numbers.len(), 1), &numbers);
+        parts.push(cx.graph.densify(constants));
+        let number = |(k, at): &(usize, usize)| (starts.get(*k).unwrap_or(&start) + at) as u32;
+        let map = IndexMap::from_table(places.iter().map(number).collect());
+        for part in &mut parts {
+            *part = cx.graph.densify(*part);
+        }
+        let whole = cx.graph.concat(&parts);
+        Some(cx.graph.gather(whole, map, column))
+    }
+}
+
+/// Every iteration of `n` has its own.
+pub(super) fn is_aligned(line: &Line, n: i64) -> bool {
+    line.start == 0 && (n == 1 || line.step == 1)
+}
+
+pub(super) fn reference(value: &Value) -> Option<Reference> {
+    match value {
+        Value::Of(of) => Some(*of),
+        Value::Number(_) => None,
+    }
+}
