@@ -80,7 +80,6 @@ pub(super) fn accumulated(
 }
 
 /// The entries of [`accumulated`] that are wanted, in runs; `None` where they are not even.
-#[expect(clippy::type_complexity, reason = "what is absent differs from what is zero")]
 pub(super) fn rolled(
     graph: &mut Graph,
     y: NodeId,

@@ -11,7 +11,7 @@ use super::accumulate::{accumulated, has_structure};
 use super::dependency::dependency;
 use super::entries::{Derivatives, cheaper, eliminated};
 use super::matrix::matrix_jacobian;
-use super::{DiffError, check_directions, directions, forward, prepared, reverse};
+use super::{DiffError, check_directions, directions, forward, prepared, reverse, stack_dense};
 use crate::graph::{Graph, NodeId};
 use crate::sparsity::{IndexMap, JacobianPlan, Pattern, Side};
 
@@ -227,13 +227,8 @@ impl Targets {
 
     /// Values of the targets, all of which are dense, as a column of their nonzeros.
     pub fn join_dense(graph: &mut Graph, wrt: &[NodeId], values: &[NodeId]) -> Option<NodeId> {
-        let all = wrt.iter().chain(values);
-        if !all.into_iter().all(|&node| graph.pattern(node).is_dense()) {
-            return None;
-        }
-        let stacked = graph.concat(values);
-        let n = graph.nnz(stacked);
-        Some(graph.gather(stacked, IndexMap::identity(n), Pattern::dense(n, 1)))
+        let is_dense = wrt.iter().all(|&x| graph.pattern(x).is_dense());
+        if is_dense { stack_dense(graph, values) } else { None }
     }
 
     /// Values of the targets as a column of their nonzeros, one target after the other.

@@ -197,8 +197,21 @@ fn column(graph: &mut Graph, x: NodeId) -> NodeId {
     graph.gather(x, map, as_column)
 }
 
+/// Dense values as one column.
+fn stack_dense(graph: &mut Graph, values: &[NodeId]) -> Option<NodeId> {
+    if !values.iter().all(|&value| graph.pattern(value).is_dense()) {
+        return None;
+    }
+    let stacked = graph.concat(values);
+    let n = graph.nnz(stacked);
+    Some(graph.gather(stacked, IndexMap::identity(n), Pattern::dense(n, 1)))
+}
+
 /// Columns one below the other, with their structural zeros.
 fn stack_columns(graph: &mut Graph, columns: &[NodeId]) -> NodeId {
+    if let Some(stacked) = stack_dense(graph, columns) {
+        return stacked;
+    }
     let mut rows: Vec<u64> = Vec::new();
     let mut start = 0u64;
     for &c in columns {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::accumulation::Entries;
-use crate::graph::{Func, Graph, NodeId};
+use crate::graph::{ArgMode, Func, Graph, LoopSpec, NodeId, Port, ResultMode, Window};
 use crate::sparsity::{IndexMap, Pattern};
 
 /// A derivative that does not exist: an external function came without one.
@@ -224,7 +224,8 @@ impl<'a> Cotangents<'a> {
         }
         if !parts.is_empty() {
             parts.reverse();
-            let sum = self.join(id, &parts);
+            let is_dense = whole.is_some_and(|whole| self.graph.pattern(whole).is_dense());
+            let sum = self.join(id, &parts, is_dense);
             whole = Some(whole.map_or(sum, |w| self.graph.add(w, sum)));
         }
         let sum = whole?;
@@ -232,8 +233,9 @@ impl<'a> Cotangents<'a> {
         Some(sum)
     }
 
-    /// One value from contributions to single nonzeros of node `id`.
-    fn join(&mut self, id: NodeId, parts: &[(NodeId, IndexMap)]) -> NodeId {
+    /// One value from contributions to single nonzeros of node `id`. Where the sum is dense anyway,
+    /// it may have explicit zeros.
+    fn join(&mut self, id: NodeId, parts: &[(NodeId, IndexMap)], is_dense: bool) -> NodeId {
         let pattern = self.graph.pattern(id).clone();
         if pattern.nnz() == 1 {
             let mut sum = None;
@@ -249,6 +251,22 @@ impl<'a> Cotangents<'a> {
             && map.len() == pattern.nnz()
         {
             return self.graph.scatter(*value, map.clone(), pattern);
+        }
+        // What is a cotangent of all nonzeros in order needs no map.
+        let is_whole = |map: &IndexMap| map.len() == pattern.nnz() && map.is_identity(map.len());
+        if parts.iter().any(|(_, map)| is_whole(map)) {
+            let (whole, rest): (Vec<_>, Vec<_>) =
+                parts.iter().cloned().partition(|p| is_whole(&p.1));
+            let rest = (!rest.is_empty()).then(|| self.join(id, &rest, pattern.is_dense()));
+            let whole = whole.into_iter().map(|(value, map)| (value, map, pattern.clone()));
+            let whole: Vec<NodeId> =
+                whole.map(|(v, map, p)| self.graph.gather(v, map, p)).collect();
+            let all = whole.into_iter().chain(rest);
+            let sum = all.reduce(|sum, value| self.graph.add(sum, value));
+            return sum.unwrap_or_else(|| self.graph.zero(pattern.n_rows(), pattern.n_cols()));
+        }
+        if let Some(sum) = interleaved(self.graph, parts, &pattern, is_dense) {
+            return sum;
         }
         let values: Vec<NodeId> = parts.iter().map(|p| p.0).collect();
         let targets: Vec<u32> = parts.iter().flat_map(|p| p.1.iter().map(|k| k as u32)).collect();
@@ -274,4 +292,73 @@ impl<'a> Cotangents<'a> {
     pub fn results(&self, id: NodeId, n: usize) -> Vec<Vec<Option<NodeId>>> {
         (0..self.n_directions).map(|d| (0..n).map(|k| self.result(d, id, k)).collect()).collect()
     }
+}
+
+/// Contributions of which each has the same places in every block of a long value, and no place
+/// has two: a loop over blocks, so that no table is as long as the value. Places that have none
+/// become explicit zeros, if they may.
+fn interleaved(
+    graph: &mut Graph,
+    parts: &[(NodeId, IndexMap)],
+    pattern: &Pattern,
+    may_fill: bool,
+) -> Option<NodeId> {
+    const SHORTEST: usize = 1 << 12;
+    const LONGEST_BLOCK: i64 = 1 << 10;
+    let nnz = pattern.nnz();
+    if nnz < SHORTEST {
+        return None;
+    }
+    let mut blocks = None;
+    // For each place of a block the contribution, one after the other.
+    let mut places: Vec<i64> = Vec::new();
+    let (mut ports, mut modes) = (Vec::new(), Vec::new());
+    for (_, map) in parts {
+        let IndexMap::Affine(affine) = map else { return None };
+        let outer = affine.dims.iter().rposition(|d| d.0 > 1)?;
+        let (n, block) = (affine.dims[outer].0 as usize, i64::from(affine.dims[outer].1));
+        let len = map.len() / n;
+        let fits = (1..=LONGEST_BLOCK).contains(&block) && block as usize * n == nnz;
+        if !fits || *blocks.get_or_insert((n, block)) != (n, block) {
+            return None;
+        }
+        places.extend((0..len).map(|k| map.get(k) as i64));
+        ports.push(Port::new("part", Pattern::dense(len, 1)));
+        modes.push(ArgMode::Window(Window::stacked(len)));
+    }
+    let (n, block) = blocks?;
+    let mut sources = vec![u32::MAX; block as usize];
+    for (k, &place) in places.iter().enumerate() {
+        let source = sources.get_mut(place as usize)?;
+        if std::mem::replace(source, k as u32) != u32::MAX {
+            return None;
+        }
+    }
+    let is_full = places.len() == sources.len();
+    if !is_full && !may_fill {
+        return None;
+    }
+    // Behind all parts stands a zero.
+    sources.iter_mut().for_each(|source| *source = (*source).min(places.len() as u32));
+    let mut body = Graph::new();
+    let mut inputs = body.inputs(&ports);
+    if !is_full {
+        inputs.push(body.explicit_zeros(Pattern::scalar()));
+    }
+    let stacked = body.concat(&inputs);
+    let column = Pattern::dense(block as usize, 1);
+    let whole = body.gather(stacked, IndexMap::from_table(sources), column);
+    let body = Func::freeze("blocks", &body, ports, vec![("block".into(), whole)]);
+    let spec = LoopSpec {
+        body,
+        n: n as u64,
+        n_states: 0,
+        args: modes,
+        results: vec![ResultMode::Window(Window::stacked(block as usize))],
+        patterns: vec![Pattern::dense(nnz, 1)],
+        range: None,
+    };
+    let values: Vec<NodeId> = parts.iter().map(|p| p.0).collect();
+    let whole = graph.repeat(spec, &values)[0];
+    Some(graph.gather(whole, IndexMap::identity(nnz), pattern.clone()))
 }

@@ -16,10 +16,13 @@ type Direction = (i64, i64);
 /// What lies on one line of a direction: places on it, the first and how many, with their parts.
 type OnLine<T> = Vec<(i64, i64, T)>;
 
+/// The lines of one direction, by the entry that is the origin of each.
+type Lines<T> = (Direction, FxHashMap<(i64, i64), OnLine<T>>);
+
 /// Runs without common entries, each with all that belongs to it, in the order given. Runs that
 /// continue one another are joined. Steps of rows in the result are not negative.
 pub fn sum<T: Along>(runs: Vec<(Run, T)>) -> Result<Vec<(Run, Vec<T>)>, Irregular> {
-    let mut lines: Vec<(Direction, FxHashMap<(i64, i64), OnLine<T>>)> = Vec::new();
+    let mut lines: Vec<Lines<T>> = Vec::new();
     // The longest run of each direction, and the number of its entries.
     let mut sizes: FxHashMap<Direction, (i64, i64)> = FxHashMap::default();
     let runs: Vec<(Run, T)> = runs.into_iter().map(|(run, part)| upright(run, part)).collect();
@@ -121,9 +124,7 @@ fn place(direction: Direction, row: i64, column: i64) -> ((i64, i64), i64) {
 }
 
 /// Moves what lies where lines of two directions cross to the first of them.
-fn separate<T: Along>(
-    lines: &mut [(Direction, FxHashMap<(i64, i64), OnLine<T>>)],
-) -> Result<(), Irregular> {
+fn separate<T: Along>(lines: &mut [Lines<T>]) -> Result<(), Irregular> {
     let mut steps = 0u64;
     for b in 1..lines.len() {
         let (before, after) = lines.split_at_mut(b);

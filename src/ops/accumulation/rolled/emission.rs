@@ -4,6 +4,7 @@
 //! The longest part of a Jacobian is written by the loop that computes it, in its final order.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -119,10 +120,8 @@ impl Emission<'_> {
                         self.reduced.entry(*number).or_default().push(of.line.start);
                     }
                 }
-                Values::Terms { terms, .. } => {
-                    if seen.insert(of.values) {
-                        waiting.extend(terms.iter().flat_map(|t| t.factors).flatten());
-                    }
+                Values::Terms { terms, .. } if seen.insert(of.values) => {
+                    waiting.extend(terms.iter().flat_map(|t| t.factors).flatten());
                 }
                 _ => {}
             }
@@ -276,8 +275,8 @@ impl Emission<'_> {
             }
         }
         for &item in &group.stored {
-            if !places.contains_key(&item) {
-                places.insert(item, (1, outputs[1].len() as i64));
+            if let Entry::Vacant(place) = places.entry(item) {
+                place.insert((1, outputs[1].len() as i64));
                 outputs[1].push(Value::Of(self.own_reference(cx, item)));
             }
         }
