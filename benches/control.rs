@@ -16,7 +16,7 @@ use support::{evaluating, making, peer, process_seconds};
 const STAGES: usize = 2_000;
 
 /// Oracles, or some of their outputs alone, from the text of the program.
-fn compiled(n: usize, output: Option<&str>) -> Compiled {
+fn compiled(n: usize, output: Option<&str>, level: u8) -> Compiled {
     let file = format!("{}/examples/quadrotor_ocp.nab", env!("CARGO_MANIFEST_DIR"));
     let function = Model::load(file).expect("it is there").dim("N", n as i64).function();
     let mut function = function.unwrap_or_else(|mistakes| panic!("{mistakes}"));
@@ -28,7 +28,7 @@ fn compiled(n: usize, output: Option<&str>) -> Compiled {
         let func = Func::freeze(output, graph, whole.inputs.clone(), kept);
         function = Function::new(func, function.inputs().to_vec());
     }
-    let simplify = SimplifyOptions { level: 1, ..SimplifyOptions::default() };
+    let simplify = SimplifyOptions { level, ..SimplifyOptions::default() };
     function.compile(&Options { simplify, ..support::one_thread() }).expect("it compiles")
 }
 
@@ -45,16 +45,20 @@ fn inputs(compiled: &Compiled, n: usize) -> Vec<Vec<f64>> {
 }
 
 fn main() {
-    for n in [20, 2_000, 100_000] {
-        let (seconds, all) = making(|| compiled(n, None));
+    for (n, level) in [(20, 1), (20, 2), (2_000, 1), (100_000, 1), (100_000, 2)] {
+        let (seconds, all) = making(|| compiled(n, None, level));
         let given = inputs(&all, n);
         let given: Vec<&[f64]> = given.iter().map(Vec::as_slice).collect();
         let start = process_seconds();
         all.evaluate(&given).expect("it evaluates");
+        let outputs = all.function.outputs().iter();
+        let listed: usize =
+            outputs.map(|o| o.pattern.colptr().len() + o.pattern.row_idx().len()).sum();
         let first = process_seconds() - start;
         println!(
-            "N = {n}: file to compiled oracles {:.3} s, {} bytes of code; first values {:.3} s, \
-             {:.1} us a stage; {:.0} MB of work memory",
+            "N = {n}, level {level}: file to compiled oracles {:.3} s, {} bytes of code; first \
+             values and patterns of {listed} numbers {:.3} s, {:.1} us a stage; {:.0} MB of work \
+             memory",
             seconds,
             all.code_bytes(),
             first,
@@ -64,7 +68,7 @@ fn main() {
     }
     let there = peer("control", &[&STAGES.to_string()]);
     for output in ["jac_g", "hess_l"] {
-        let compiled = compiled(STAGES, Some(output));
+        let compiled = compiled(STAGES, Some(output), 2);
         let seconds = evaluating(&compiled, &inputs(&compiled, STAGES), 0) / STAGES as f64;
         let operations = count(&compiled.kernel).total() as f64 / STAGES as f64;
         println!("{output}: {:.2} us and {operations:.0} operations a stage", 1e6 * seconds);
