@@ -27,7 +27,7 @@ pub fn readable(func: &Arc<Func>) -> Arc<Func> {
     let heads = heads(&to);
     let ranges: Vec<Option<(f64, f64)>> = func.inputs.iter().map(|p| p.range).collect();
     let rules = RuleBook::new(applicable(heads, Math::Real), Math::Real);
-    let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true };
+    let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true, polynomials: true };
     let (simpler, cheaper) = saturate(&to, &roots, &ranges, &rules, bounds);
     // Brackets alone make nothing easier to read.
     if calls(&simpler, &cheaper) < calls(&to, &roots) {

@@ -153,6 +153,7 @@ fn pass(
             n_iterations: if effort == 2 { 3 } else { 8 },
             growth: if effort == 2 { 3 } else { 8 },
             reassociate: options.math != Math::Strict,
+            polynomials: effort > 2 || n_operations <= MANY,
         };
         let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
         // What rules of the user may make is not known.

@@ -33,6 +33,8 @@ pub struct Bounds {
     pub growth: usize,
     /// Whether sums and products may be taken apart in any order.
     pub reassociate: bool,
+    /// Whether to search blocks of nothing but sums and products, which other stages treat, too.
+    pub polynomials: bool,
 }
 
 /// A piece of straight-line scalar code, operands before users.
@@ -42,6 +44,17 @@ struct Block {
     /// Bits of the facts of each atom.
     atoms: Vec<[u64; 3]>,
     outputs: Vec<u32>,
+}
+
+impl Block {
+    /// There are sums and products alone.
+    fn is_polynomial(&self) -> bool {
+        let is_other = |head: &Head| match head {
+            Head::Apply(op) => *op != ScalarOp::Neg,
+            Head::Atom(_) | Head::Constant(_) | Head::Sum | Head::Product => false,
+        };
+        !self.nodes.iter().any(|node| is_other(&node.0))
+    }
 }
 
 /// Copies what `outputs` need, with cheaper equal expressions by the given rules.
@@ -77,7 +90,9 @@ pub fn saturate(
         .iter()
         .map(|of| cut(graph, of, &block_of, &uses, &outside, &facts, bounds.reassociate))
         .collect();
-    let distinct: FxHashSet<&Block> = cuts.iter().map(|cut| &cut.block).collect();
+    let blocks = cuts.iter().map(|cut| &cut.block);
+    let is_searched = |block: &&Block| bounds.polynomials || !block.is_polynomial();
+    let distinct: FxHashSet<&Block> = blocks.filter(is_searched).collect();
     let improved: FxHashMap<&Block, Option<Block>> =
         distinct.into_par_iter().map(|block| (block, improve(block, rules, bounds))).collect();
     for &id in &order {
@@ -97,7 +112,7 @@ pub fn saturate(
         }
         let Cut { block: cut, atoms, roots } = &cuts[block as usize];
         let atoms: Vec<NodeId> = atoms.iter().map(|a| copy[a.index()]).collect();
-        match &improved[cut] {
+        match improved.get(cut).and_then(Option::as_ref) {
             Some(better) => {
                 let made = build(better, &atoms, &mut to, bounds.reassociate);
                 for (root, &k) in roots.iter().zip(&better.outputs) {
