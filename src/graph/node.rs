@@ -242,24 +242,56 @@ impl Window {
         Window { origin, map: self.map.clone() }
     }
 
+    /// The nonzeros that belong to windows of `n` iterations, if these are ranges that follow one
+    /// another, so that each belongs to exactly one.
+    ///
+    /// ```
+    /// use nablac::graph::{Origin, Window};
+    /// let mut next = Window::stacked(2);
+    /// next.origin = Origin::Affine { base: 3, step: 2 };
+    /// assert_eq!(next.covered(4), Some(3..11));
+    /// next.origin = Origin::Affine { base: 3, step: 1 };
+    /// assert_eq!(next.covered(4), None);
+    /// ```
+    pub fn covered(&self, n: u64) -> Option<std::ops::Range<usize>> {
+        let len = self.map.len() as i64;
+        let Origin::Affine { base, step } = self.origin else { return None };
+        let before = match self.map.extent() {
+            Some((first, _)) if self.map == IndexMap::range(first as usize, len as usize) => first,
+            _ => return None,
+        };
+        let last = n as i64 - 1;
+        let first = match step {
+            _ if n == 1 || step == len => base,
+            _ if step == -len => base + step * last,
+            _ => return None,
+        };
+        let start = (first + before) as usize;
+        Some(start..start + n as usize * len as usize)
+    }
+
     /// Every nonzero `0..n_whole` belongs to exactly one window of `n` iterations, and the
-    /// windows follow one another: writing may replace adding.
+    /// windows follow one another or are interleaved.
     pub fn is_partition(&self, n: u64, n_whole: usize) -> bool {
         let len = self.map.len();
         let Origin::Affine { base, step } = self.origin else { return false };
         if n as usize * len != n_whole {
             return false;
         }
-        if n == 1 {
-            return base == 0 && self.map.is_identity(len);
+        let is_covered = self.covered(n) == Some(0..n_whole);
+        if n == 1 || is_covered {
+            return is_covered;
         }
-        let contiguous = self.map.is_identity(len)
-            && (base == 0 && step == len as i64
-                || step == -(len as i64) && base == (n as i64 - 1) * len as i64);
         // Interleaved: iteration i writes every n-th nonzero from i on.
-        let interleaved = self.map == IndexMap::affine(0, &[(len, n as i64)])
-            && (base == 0 && step == 1 || base == n as i64 - 1 && step == -1);
-        contiguous || interleaved
+        self.map == IndexMap::affine(0, &[(len, n as i64)])
+            && (base == 0 && step == 1 || base == n as i64 - 1 && step == -1)
+    }
+
+    /// No nonzero belongs to two windows, or twice to one.
+    pub fn is_disjoint(&self, n: u64) -> bool {
+        let Origin::Affine { step, .. } = self.origin else { return false };
+        let Some((low, high)) = self.map.extent() else { return true };
+        self.map.is_increasing() && (n == 1 || high - low < step.abs())
     }
 }
 

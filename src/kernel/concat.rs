@@ -27,6 +27,12 @@ impl Builder {
                 let result = (graph.arg(id, 0), graph.number(id));
                 frame.result_targets.insert(result, view.clone());
             }
+            if is_reshape(graph, id)
+                && fits(frame, graph.arg(id, 0))
+                && let Some(view) = frame.targets.get(&id).filter(|view| view.is_block()).cloned()
+            {
+                frame.targets.entry(graph.arg(id, 0)).or_insert(view);
+            }
             if graph.op(id) != Op::Concat || frame.tables[id.index()] {
                 continue;
             }
@@ -147,9 +153,18 @@ pub(super) fn tables(
     tables
 }
 
-/// Whether a part of a concatenation can be computed in its place.
+/// Whether a value that one node alone reads can be computed in a place of that node's choice.
 fn fits(frame: &Frame, id: NodeId) -> bool {
-    frame.uses[id.index()] == 1 && is_computed(frame.graph, id, &frame.fused, &frame.tables)
+    let graph = frame.graph;
+    let computed = if is_reshape(graph, id) { graph.arg(id, 0) } else { id };
+    [id, computed].iter().all(|id| frame.uses[id.index()] == 1)
+        && is_computed(graph, computed, &frame.fused, &frame.tables)
+}
+
+/// All nonzeros of another value in order.
+fn is_reshape(graph: &Graph, id: NodeId) -> bool {
+    let all = graph.map(id).filter(|_| graph.op(id) == Op::Gather);
+    all.is_some_and(|map| map.is_identity(graph.nnz(graph.arg(id, 0))))
 }
 
 /// Whether the value of a node is written to its target if it has one.

@@ -7,6 +7,7 @@ use super::place::{Place, View, add_scaled};
 use super::range::Iterations;
 use super::reduce;
 use crate::graph::{ArgMode, LoopSpec, NodeId, Reduction, ResultMode, Window};
+use crate::sparsity::IndexMap;
 
 /// Loops of at most so many iterations, with bodies of together at most [`UNROLL_NODES`] nodes,
 /// are written out.
@@ -47,9 +48,17 @@ impl Builder {
                 ResultMode::Window(window) => {
                     let target = frame.result_targets.get(&(id, spec.n_states + r)).cloned();
                     let view = target.unwrap_or_else(|| self.emitter.allocate(pattern.nnz()));
-                    let once = window.is_partition(spec.n, pattern.nnz());
-                    if !once || spec.range.is_some() {
-                        self.emitter.fill(&view, 0.0);
+                    let nnz = pattern.nnz();
+                    let partition = window.is_partition(spec.n, nnz).then_some(0..nnz);
+                    let covered = partition.or_else(|| window.covered(spec.n));
+                    let once = covered.is_some() || window.is_disjoint(spec.n);
+                    let filled = match covered {
+                        Some(range) if spec.range.is_none() => [0..range.start, range.end..nnz],
+                        _ => [0..nnz, 0..0],
+                    };
+                    for range in filled.into_iter().filter(|range| !range.is_empty()) {
+                        let part = IndexMap::range(range.start, range.len());
+                        self.emitter.fill(&view.gather(&part), 0.0);
                     }
                     Some(Written { view, window: window.clone(), once })
                 }

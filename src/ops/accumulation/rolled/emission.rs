@@ -190,28 +190,34 @@ impl Emission<'_> {
     /// The loop all of whose iterations can write a block of a segment, and in which the segment
     /// begins.
     fn writer(&self, cx: &Accumulation, segment: &Segment) -> Option<(Key, i64)> {
-        let values = self.of_segment(segment);
-        let mut found: Option<(Key, i64)> = None;
-        for of in values.iter().filter_map(reference) {
-            let Some(at) = iterations(cx, &of) else { continue };
-            let own = (self.key(cx, at.item), at.line.start);
-            if segment.n > 1 && at.line.step != 1 || found.is_some_and(|other| other != own) {
-                return None;
-            }
-            found = Some(own);
+        let references: Vec<Reference> =
+            self.of_segment(segment).iter().filter_map(reference).collect();
+        let items = || references.iter().filter_map(|of| iterations(cx, of));
+        // The last loop that computes some of them; it reads what others have made.
+        let key = items().map(|at| self.key(cx, at.item)).max_by_key(|key| key.0)?;
+        let mut own = items().filter(|at| self.key(cx, at.item) == key);
+        let first = own.next()?.line.start;
+        if !own.all(|at| at.line.start == first) {
+            return None;
         }
-        let (key, first) = found?;
-        for of in values.iter().filter_map(reference) {
-            match &cx.values[of.values.0 as usize] {
-                Values::Lanes { reduced: true, .. } => return None,
-                Values::Node(node) => {
-                    let inside = 0..cx.graph.nnz(*node) as i64;
-                    let ends = [of.line.at(-first), of.line.at(key.1 - 1 - first)];
-                    if !ends.iter().all(|end| inside.contains(end)) {
+        for of in &references {
+            let at = iterations(cx, of);
+            let (line, len) = match (&at, &cx.values[of.values.0 as usize]) {
+                (Some(at), _) => {
+                    let (level, n) = self.key(cx, at.item);
+                    let is_own = (level, n) == key;
+                    if is_own && segment.n > 1 && at.line.step != 1 || !is_own && level == key.0 {
                         return None;
                     }
+                    (&at.line, n)
                 }
-                _ => {}
+                (None, Values::Node(node)) => (&of.line, cx.graph.nnz(*node) as i64),
+                (None, _) if key.0 > 0 => continue,
+                (None, _) => return None,
+            };
+            let ends = [line.at(-first), line.at(key.1 - 1 - first)];
+            if !ends.iter().all(|end| (0..len).contains(end)) {
+                return None;
             }
         }
         Some((key, first))
@@ -230,6 +236,15 @@ impl Emission<'_> {
             }
         }
         for (key, group) in &self.groups {
+            if let Some((k, first)) = group.segment {
+                let block = self.of_segment(&self.layout[k]);
+                let references = block.iter().filter_map(reference).map(|of| of.part(-first, 1));
+                for at in references.filter_map(|of| iterations(cx, &of)) {
+                    if self.key(cx, at.item) != *key {
+                        items.insert(at.item);
+                    }
+                }
+            }
             for id in &group.terms {
                 let Values::Terms { n, terms } = &cx.values[id.0 as usize] else { continue };
                 for of in terms.iter().flat_map(|t| t.factors).flatten() {
@@ -264,14 +279,11 @@ impl Emission<'_> {
             outputs[0] = block.into_iter().map(|value| value.part(-first, 1)).collect();
         }
         // What the segment has need not be stored again.
-        let own = |cx: &Accumulation, value: &Value| {
-            let at = iterations(cx, &reference(value)?)?;
-            (is_aligned(&at.line, n)).then_some(at.item)
-        };
         let mut places: FxHashMap<Item, (usize, i64)> = FxHashMap::default();
-        for (value, at) in outputs[0].iter().zip(0..) {
-            if let Some(item) = own(cx, value) {
-                places.entry(item).or_insert((0, at));
+        for (value, place) in outputs[0].iter().zip(0..) {
+            let at = reference(value).and_then(|of| iterations(cx, &of));
+            if let Some(at) = at.filter(|at| self.key(cx, at.item) == key) {
+                places.entry(at.item).or_insert((0, place));
             }
         }
         for &item in &group.stored {
