@@ -164,3 +164,6 @@ fn walked<'a>(
         None => Ok(cx),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -472,7 +472,8 @@ mod tests {
             let outputs: Vec<NodeId> = nodes.iter().copied().skip(10).step_by(7).collect();
             let x = [0.31, -0.42, 0.53, 0.64, -0.75, 0.86];
             let want = evaluate(&graph, &outputs, &x);
-            let bounds = Bounds { n_iterations: 4, growth: 4, reassociate: true, polynomials: true };
+            let bounds =
+                Bounds { n_iterations: 4, growth: 4, reassociate: true, polynomials: true };
             let mut forms = vec![saturate(&graph, &outputs, &[], &rules, bounds)];
             for level in 0..4 {
                 let options = SimplifyOptions { level, ..SimplifyOptions::default() };

@@ -29,7 +29,11 @@ pub fn sum<T: Along>(runs: Vec<(Run, T)>) -> Result<Vec<(Run, Vec<T>)>, Irregula
     for (run, _) in runs.iter().filter(|r| r.0.n > 1) {
         let direction = direction(run);
         if direction == (0, 0) {
-            return Err(Irregular);
+            // All at one entry: a sum over the run, which is written out if it is short.
+            if run.n > FEW {
+                return Err(Irregular);
+            }
+            continue;
         }
         let size = sizes.entry(direction).or_default();
         *size = (run.n.max(size.0), run.n + size.1);
