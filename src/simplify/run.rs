@@ -59,6 +59,9 @@ impl Stage {
 /// From so many operations on, only the linear stages run.
 const MAX_SEARCHED: usize = 100_000;
 
+/// Graphs of more nodes get one pass.
+const MOST_REPEATED: usize = 10_000;
+
 /// From so many operations on, fewer ways are tried.
 const MANY: usize = 5_000;
 
@@ -102,7 +105,7 @@ pub fn simplify_until(
     }
     // Until nothing is gained any more, so that what comes out stays as it is; what is large gets
     // one pass.
-    let is_large = best.0.len() > MAX_SEARCHED;
+    let is_large = best.0.len() > MOST_REPEATED;
     let mut least = rank(&best.0, &best.1);
     let mut next = pass(graph, outputs, ranges, options, last, true);
     // Searches by rules take longest: between them the other stages go as far as they can.
