@@ -233,19 +233,27 @@ impl Lowerer<'_> {
                 })
             }
             Err(error) => {
-                let (code, message) = match &error {
-                    DiffError::Missing(_) => (Code::NoDerivative, "a function has no derivative"),
-                    _ => (Code::TooLarge, "this derivative is too large"),
-                };
-                let mut diagnostic = Diagnostic::new(code, span, message).label(error.to_string());
-                diagnostic = diagnostic.help(match code {
-                    Code::NoDerivative => "give one: `extern fn f(x) with jvp = df`",
-                    _ => "products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`",
-                });
-                self.report(diagnostic);
+                self.report_derivative(&error, "this derivative", span);
                 None
             }
         }
+    }
+
+    /// Says why `what` could not be derived.
+    pub(super) fn report_derivative(&mut self, error: &DiffError, what: &str, span: Span) {
+        let (code, message, help) = match error {
+            DiffError::Missing(_) => (
+                Code::NoDerivative,
+                "a function has no derivative".to_owned(),
+                "give one: `extern fn f(x) with jvp = df`",
+            ),
+            _ => (
+                Code::TooLarge,
+                format!("{what} is too large"),
+                "products with vectors are small: `jvp(y, x, v)`, `hvp(f, x, v)`",
+            ),
+        };
+        self.report(Diagnostic::new(code, span, message).label(error.to_string()).help(help));
     }
 
     fn targets(&mut self, expr: ExprId) -> Option<Targets> {

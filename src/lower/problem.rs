@@ -427,13 +427,9 @@ impl<'a> Lowerer<'a> {
         self.derive_time += start.elapsed();
         let [gradient, jacobian, hessian] = match derivatives {
             Ok(derivatives) => derivatives,
-            Err(error) => {
-                let code = match &error {
-                    DiffError::Missing(_) => Code::NoDerivative,
-                    _ => Code::TooLarge,
-                };
-                let message = "the problem has no derivatives";
-                self.report(Diagnostic::new(code, span, message).label(error.to_string()));
+            Err((output, error)) => {
+                let what = format!("`{output}` of this problem");
+                self.report_derivative(&error, &what, span);
                 return None;
             }
         };
@@ -518,23 +514,25 @@ impl<'a> Lowerer<'a> {
         (lam_f, input(LAM_G, Pattern::dense(n_rows, 1), 0.0))
     }
 
-    /// Gradient as a column, Jacobian, and a triangle of the Hessian.
+    /// Gradient as a column, Jacobian, and a triangle of the Hessian; or the name of the one that
+    /// failed.
     fn problem_derivatives(
         &mut self,
         f: NodeId,
         g: NodeId,
         lagrangian: NodeId,
         wrt: &[NodeId],
-    ) -> Result<[NodeId; 3], DiffError> {
+    ) -> Result<[NodeId; 3], (&'static str, DiffError)> {
         let triangle = self.options.triangle;
         let graph = self.graph();
-        let gradient = diff::gradient(graph, f, wrt)?;
+        let gradient = diff::gradient(graph, f, wrt).map_err(|e| ("grad_f", e))?;
         let pattern = graph.pattern(gradient).clone();
         let n = pattern.numel();
         let column = pattern.reshape(n, 1).unwrap_or_else(|| Pattern::dense(n, 1));
         let gradient = graph.gather(gradient, IndexMap::identity(column.nnz()), column);
-        let jacobian = diff::jacobian(graph, g, wrt)?;
-        let hessian = diff::hessian_triangle(graph, lagrangian, wrt, triangle)?;
+        let jacobian = diff::jacobian(graph, g, wrt).map_err(|e| ("jac_g", e))?;
+        let hessian = diff::hessian_triangle(graph, lagrangian, wrt, triangle);
+        let hessian = hessian.map_err(|e| ("hess_l", e))?;
         Ok([gradient, jacobian, hessian])
     }
 
