@@ -37,22 +37,15 @@ pub fn hessian_triangle(
     wrt: &[NodeId],
     triangle: Triangle,
 ) -> Result<NodeId, DiffError> {
+    let keep = match triangle {
+        Triangle::Lower => Keep::Lower,
+        Triangle::Upper => Keep::Upper,
+    };
     prepared(graph, &[f], wrt, |graph, f| {
-        let (value, keep) = (
-            f[0],
-            match triangle {
-                Triangle::Lower => Keep::Lower,
-                Triangle::Upper => Keep::Upper,
-            },
-        );
-        let n: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
-        if has_structure(graph, &[value], wrt)
-            && let Some(gradient) = dense_gradient(graph, value, wrt)?
-            && let Some(found) = rolled_hessian(graph, gradient, wrt, n, keep)?
-        {
-            return Ok(found);
+        let (Hessian { value: hessian, .. }, made) = part(graph, f[0], wrt, keep)?;
+        if made == keep {
+            return Ok(hessian);
         }
-        let hessian = compressed(graph, value, wrt)?.value;
         let pattern = graph.pattern(hessian).clone();
         let kept = (0..).zip(pattern.entries()).filter(|(_, (row, col))| match triangle {
             Triangle::Lower => row >= col,
@@ -62,17 +55,6 @@ pub fn hessian_triangle(
         let half = pattern.select(&kept);
         Ok(graph.gather(hessian, IndexMap::from_table(kept), half))
     })
-}
-
-/// The gradient as a column, where all targets are dense and it is, too.
-fn dense_gradient(
-    graph: &mut Graph,
-    f: NodeId,
-    wrt: &[NodeId],
-) -> Result<Option<NodeId>, DiffError> {
-    let one = graph.constant(1.0);
-    let cotangents = reverse(graph, &[f], wrt, &[vec![one]])?.swap_remove(0);
-    Ok(Targets::join_dense(graph, wrt, &cotangents))
 }
 
 /// The wanted part of a Hessian in runs, from the gradient as a dense column.
@@ -120,10 +102,17 @@ pub fn hessian_with_plan(
     f: NodeId,
     wrt: &[NodeId],
 ) -> Result<Hessian, DiffError> {
-    prepared(graph, &[f], wrt, |graph, f| compressed(graph, f[0], wrt))
+    prepared(graph, &[f], wrt, |graph, f| Ok(part(graph, f[0], wrt, Keep::Mirrored)?.0))
 }
 
-fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, DiffError> {
+/// The wanted part of a Hessian, or all of it; and which it is.
+fn part(
+    graph: &mut Graph,
+    f: NodeId,
+    wrt: &[NodeId],
+    keep: Keep,
+) -> Result<(Hessian, Keep), DiffError> {
+    let all = |hessian: Hessian| Ok((hessian, Keep::Mirrored));
     let n: usize = wrt.iter().map(|&x| graph.pattern(x).numel()).sum();
     let by_elimination = match has_structure(graph, &[f], wrt) {
         true => None,
@@ -139,28 +128,29 @@ fn compressed(graph: &mut Graph, f: NodeId, wrt: &[NodeId]) -> Result<Hessian, D
     if let &[x] = wrt
         && let Some(value) = matrix_jacobian(graph, gradient, x)
     {
-        return Ok(Hessian { value, plan: None });
+        return all(Hessian { value, plan: None });
     }
     if let Some((pattern, column)) = by_elimination {
         if pattern.is_zero() {
-            return Ok(Hessian { value: graph.zero(n, n), plan: None });
+            return all(Hessian { value: graph.zero(n, n), plan: None });
         }
         let number: Vec<u32> = (0..pattern.n_rows() as u32).collect();
         let value = mirrored(graph, wrt, &number, &pattern, column, n);
         let eliminated = Hessian { value, plan: None };
         let colored = colored(graph, gradient, wrt, n)?;
         let fewer = cheaper(graph, &[f, gradient], [eliminated.value, colored.value]);
-        return Ok(if fewer == 0 { eliminated } else { colored });
+        return all(if fewer == 0 { eliminated } else { colored });
     }
     if dense.is_some()
-        && let Some(value) = rolled_hessian(graph, gradient, wrt, n, Keep::Mirrored)?
+        && let Some(value) = rolled_hessian(graph, gradient, wrt, n, keep)?
     {
-        return Ok(Hessian { value, plan: None });
+        return Ok((Hessian { value, plan: None }, keep));
     }
     if has_structure(graph, &[gradient], wrt) {
-        return Ok(Hessian { value: accumulated_hessian(graph, gradient, wrt, n)?, plan: None });
+        let value = accumulated_hessian(graph, gradient, wrt, n)?;
+        return all(Hessian { value, plan: None });
     }
-    colored(graph, gradient, wrt, n)
+    all(colored(graph, gradient, wrt, n)?)
 }
 
 /// Tangents of the gradient in few directions, by star coloring.

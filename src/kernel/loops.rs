@@ -49,8 +49,8 @@ impl Builder {
                     let target = frame.result_targets.get(&(id, spec.n_states + r)).cloned();
                     let view = target.unwrap_or_else(|| self.emitter.allocate(pattern.nnz()));
                     let nnz = pattern.nnz();
-                    let partition = window.is_partition(spec.n, nnz).then_some(0..nnz);
-                    let covered = partition.or_else(|| window.covered(spec.n));
+                    let interleaved = || window.is_partition(spec.n, nnz).then_some(0..nnz);
+                    let covered = window.covered(spec.n).or_else(interleaved);
                     let once = covered.is_some() || window.is_disjoint(spec.n);
                     let filled = match covered {
                         Some(range) if spec.range.is_none() => [0..range.start, range.end..nnz],

@@ -465,7 +465,7 @@ fn rolled_map_jacobian(
             }
             for p in reduced.iter().filter(is_own) {
                 let source = Line::fixed(i64::from(p.source));
-                place(p.row, p.column, 1, Value::of(values[1], source, 1));
+                place(p.row, p.column, 1, Value::of(values[1], source, 0));
             }
             if !is_even {
                 return cx.give_up();

@@ -156,7 +156,11 @@ fn pass(
             n_iterations: if effort == 2 { 3 } else { 8 },
             growth: if effort == 2 { 3 } else { 8 },
             reassociate: options.math != Math::Strict,
-            polynomials: effort > 2 || n_operations <= MANY,
+            // Large sums and products are left to other stages, where these run.
+            polynomials: effort > 2
+                || n_operations <= MANY
+                || options.rules.is_some()
+                || ways.is_empty(),
         };
         let own = options.rules.iter().flat_map(|rules| &rules.rules().rules);
         // What rules of the user may make is not known.

@@ -18,6 +18,7 @@ enum Step {
     Scatter { of: usize, stride: usize },
     Concat { of: [usize; 2] },
     Times { of: [usize; 2] },
+    Difference { of: [usize; 2] },
     Sine { of: usize },
     Sum { of: usize },
 }
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (k(), 1usize..3).prop_map(|(of, stride)| Step::Scatter { of, stride }),
         1 => [k(), k()].prop_map(|of| Step::Concat { of }),
         1 => [k(), k()].prop_map(|of| Step::Times { of }),
+        1 => [k(), k()].prop_map(|of| Step::Difference { of }),
         1 => k().prop_map(|of| Step::Sine { of }),
         1 => k().prop_map(|of| Step::Sum { of }),
     ]
@@ -58,7 +60,11 @@ fn map(
 ) -> Option<NodeId> {
     let mut modes = Vec::new();
     for (&a, stride) in args.iter().zip(strides) {
-        modes.push(ArgMode::Window(window(n, 2, stride, base, graph.nnz(a))?));
+        // Of two numbers all iterations see both.
+        modes.push(match graph.nnz(a) {
+            2 => ArgMode::Broadcast,
+            n_whole => ArgMode::Window(window(n, 2, stride, base, n_whole)?),
+        });
     }
     let pair = || Port::new("a", Pattern::dense(2, 1));
     let ports = vec![pair(), pair()];
@@ -92,7 +98,7 @@ fn map(
 fn built(steps: &[Step]) -> (Graph, Vec<NodeId>, NodeId) {
     let mut graph = Graph::new();
     let targets: Vec<NodeId> =
-        [43, 3].iter().enumerate().map(|(k, &n)| graph.input(k, Pattern::dense(n, 1))).collect();
+        [43, 2].iter().enumerate().map(|(k, &n)| graph.input(k, Pattern::dense(n, 1))).collect();
     let mut made = targets.clone();
     for step in steps {
         let pick = |k: usize| made[k % made.len()];
@@ -127,6 +133,10 @@ fn built(steps: &[Step]) -> (Graph, Vec<NodeId>, NodeId) {
                 let (n, m) = (graph.nnz(a), graph.nnz(b));
                 (n == m || n == 1 || m == 1).then(|| graph.mul(a, b))
             }
+            Step::Difference { of } => {
+                let [a, b] = of.map(pick);
+                (graph.nnz(a) == graph.nnz(b)).then(|| graph.sub(a, b))
+            }
             Step::Sine { of } => Some(graph.unary(ScalarOp::Sin, pick(*of))),
             Step::Sum { of } => Some(graph.reduce(Reduction::Sum, pick(*of))),
         };
@@ -140,7 +150,7 @@ fn built(steps: &[Step]) -> (Graph, Vec<NodeId>, NodeId) {
 }
 
 fn inputs() -> Vec<Vec<f64>> {
-    vec![(0..43).map(|k| 0.4 + 0.3 * (k as f64).sin()).collect(), vec![0.3, -0.7, 1.1]]
+    vec![(0..43).map(|k| 0.4 + 0.3 * (k as f64).sin()).collect(), vec![0.3, -0.7]]
 }
 
 /// Entries and values of a Jacobian.

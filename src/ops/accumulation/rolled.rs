@@ -30,7 +30,8 @@ pub enum Value {
 pub struct Reference {
     pub values: ValuesId,
     pub line: Line,
-    /// What all steps are multiples of: the number of values of one iteration.
+    /// What all steps are multiples of: the number of values of one iteration; 0 if values do not
+    /// belong to iterations, so that there are no steps.
     pub stride: i64,
 }
 
@@ -97,7 +98,7 @@ impl Reference {
         let joined = Reference { line: Line::new(self.line.start, step), ..*self };
         let continues = joined.line.at(n) == next.line.start
             && (n_next == 1 || next.line.step == step)
-            && step % self.stride == 0;
+            && step.checked_rem(self.stride).unwrap_or(step) == 0;
         (self.values == next.values && continues).then_some(joined)
     }
 }

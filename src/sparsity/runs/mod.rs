@@ -147,13 +147,8 @@ pub fn products(left: &[Run], right: &[Run]) -> Result<Vec<Products>, Irregular>
         if step == 0 {
             for &r in by_row.fixed.get(&start).into_iter().flatten() {
                 let a = right[r];
-                if a.n == 1 || a.n > q.n && q.n > 1 && a.n <= WIDEST {
-                    for j in 0..a.n {
-                        let column = Line::fixed(a.column.at(j));
-                        let run = Run { n: q.n, row: q.row, column };
-                        found.push(Products { run, left: of_left(0, 1), right: (r, j, 0) });
-                    }
-                } else if q.n <= WIDEST {
+                // The longer one of both stays a run.
+                if q.n == 1 || q.n <= WIDEST && q.n <= a.n {
                     (0..q.n).for_each(|i| outer(i, r, &mut found));
                 } else if a.n <= WIDEST {
                     for j in 0..a.n {
@@ -167,6 +162,7 @@ pub fn products(left: &[Run], right: &[Run]) -> Result<Vec<Products>, Irregular>
             }
             for (s, classes) in &by_row.stepped {
                 for &r in classes.get(&start.rem_euclid(*s)).into_iter().flatten() {
+                    steps += 1;
                     let a = right[r];
                     let j = (start - a.row.start) / s;
                     if (0..a.n).contains(&j) && start >= a.row.start {

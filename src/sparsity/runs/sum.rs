@@ -180,6 +180,10 @@ fn overlap<T>(
     origin_b: (i64, i64),
     class_b: &OnLine<T>,
 ) -> bool {
+    // Places may all have been taken out.
+    if class_a.is_empty() || class_b.is_empty() {
+        return false;
+    }
     let by_row = of_a.0 != 0;
     let extent = |of: Direction, origin: (i64, i64), class: &OnLine<T>| {
         let pick = |pair: (i64, i64)| if by_row { pair.0 } else { pair.1 };

@@ -11,7 +11,7 @@ use crate::graph::{
     ArgMode, Func, Graph, LoopSpec, NodeId, Origin, Port, Reduction, ResultMode, Window, visit,
 };
 use crate::sparsity::runs::Line;
-use crate::sparsity::{IndexMap, Pattern};
+use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
 
 /// What a loop of `n` iterations computes.
 pub(super) struct Body<'a> {
@@ -123,6 +123,9 @@ pub(super) fn write(
             scalars.push(scratch.densify(scalar));
         }
         let len = scalars.len();
+        if len as u64 * body.n as u64 > MAX_NUMEL {
+            return None;
+        }
         let column = scratch.concat(&scalars);
         let column = scratch.gather(column, IndexMap::identity(len), Pattern::dense(len, 1));
         let mode = ResultMode::Window(Window::stacked(len));

@@ -360,7 +360,10 @@ impl Emission<'_> {
         if let Value::Number(first) = values[0]
             && values.iter().all(|v| *v == Value::Number(first))
         {
-            return Some(cx.graph.fill(column, first));
+            return Some(match first {
+                0.0 => cx.graph.explicit_zeros(column),
+                _ => cx.graph.fill(column, first),
+            });
         }
         if segment.n > 1 {
             let outputs = [values, Vec::new()];
