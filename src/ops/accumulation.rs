@@ -86,6 +86,8 @@ enum Values {
     Sums { n: usize, terms: Vec<Terms> },
     /// `n` sums of products, rolled.
     Terms { n: i64, terms: Vec<rolled::Product> },
+    /// One number, the sum of `n` products, rolled.
+    Total { n: i64, term: rolled::Product },
     /// `condition[rows] ? then : otherwise`, for entries present in the one, the other or both.
     Choice { condition: NodeId, rows: Vec<u32>, sides: [Side; 2] },
 }

@@ -125,7 +125,7 @@ fn built(steps: &[Step]) -> (Graph, Vec<NodeId>, NodeId) {
                 // Pairs meet where the stride is 1.
                 let map = IndexMap::affine(0, &[(2, 1), (n / 2, *stride as i64)]);
                 let column = Pattern::dense((n / 2).max(1) * stride + 1, 1);
-                (n % 2 == 0).then(|| graph.scatter(pick(*of), map, column))
+                n.is_multiple_of(2).then(|| graph.scatter(pick(*of), map, column))
             }
             Step::Concat { of } => Some(graph.concat(&of.map(pick))),
             Step::Times { of } => {

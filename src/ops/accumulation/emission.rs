@@ -80,7 +80,7 @@ impl Emission {
             let wanted = std::mem::take(&mut self.made[k].wanted);
             let is_wanted = |t: u32| wanted.get(t as usize).copied().unwrap_or(false);
             match &cx.values[k] {
-                Values::Node(_) | Values::Terms { .. } => {}
+                Values::Node(_) | Values::Terms { .. } | Values::Total { .. } => {}
                 Values::Sums { terms, .. } => {
                     for of in terms {
                         let used = || (0..of.target.len()).filter(|&t| is_wanted(of.target[t]));
@@ -141,7 +141,7 @@ impl Emission {
                     let n_made = self.rank_wanted(k, *n);
                     self.sums(cx, k, n_made)
                 }
-                Values::Terms { .. } => None,
+                Values::Terms { .. } | Values::Total { .. } => None,
                 Values::Choice { rows, .. } => {
                     let n_made = self.rank_wanted(k, rows.len());
                     Some(self.choice(cx, k, n_made))

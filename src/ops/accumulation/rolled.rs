@@ -179,6 +179,12 @@ impl Accumulation<'_> {
                 (p.run, Product::new(of_left, right[r].value.part(first, step)))
             }));
         }
+        for (run, product) in &mut all {
+            if run.n >= SHORTEST && (run.row.step, run.column.step) == (0, 0) {
+                *product = self.total(run.n, *product);
+                *run = Run::single(run.row.start, run.column.start);
+            }
+        }
         let Ok(summed) = sum(all) else {
             self.give_up();
             return None;
@@ -193,6 +199,16 @@ impl Accumulation<'_> {
             Placed { run, value }
         });
         Some(Rows::Rolled(Arc::new(placed.collect())))
+    }
+
+    /// The sum of `n` products as one.
+    fn total(&mut self, n: i64, term: Product) -> Product {
+        if term.factors == [None; 2] {
+            return Product { number: term.number * n as f64, ..term };
+        }
+        let values = self.push(Values::Total { n, term });
+        let one = Reference { values, line: Line::fixed(0), stride: 0 };
+        Product { number: 1.0, factors: [Some(one), None] }
     }
 
     /// The sum of products along `n` entries.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::super::{Accumulation, Values, ValuesId};
-use super::emission::{Item, is_aligned, iterations};
-use super::{Reference, Value};
+use super::emission::{Item, factors, is_aligned, iterations};
+use super::{Product, Reference, Value};
 use crate::graph::{
     ArgMode, Func, Graph, LoopSpec, NodeId, Origin, Port, Reduction, ResultMode, Window, visit,
 };
@@ -20,6 +20,8 @@ pub(super) struct Body<'a> {
     pub lanes: &'a [usize],
     /// Sums of products, in an order in which each needs earlier ones only.
     pub terms: &'a [ValuesId],
+    /// Products that are summed over all iterations.
+    pub totals: &'a [ValuesId],
     /// Of each iteration two columns of values, both stacked.
     pub outputs: [Vec<Value>; 2],
     /// Of loops of local derivatives the lanes that are summed over all iterations.
@@ -30,6 +32,7 @@ pub(super) struct Body<'a> {
 pub(super) struct Made {
     pub outputs: [Option<NodeId>; 2],
     pub sums: Vec<(usize, NodeId)>,
+    pub totals: Option<NodeId>,
 }
 
 /// What is read from one column: by step, the numbers in the first iteration.
@@ -139,6 +142,18 @@ pub(super) fn write(
         let mode = ResultMode::Reduce(Reduction::Sum);
         sums.push((*of, push(&mut scratch, column, mode, lanes.len())));
     }
+    let mut totals = None;
+    if !body.totals.is_empty() {
+        let mut scalars = Vec::with_capacity(body.totals.len());
+        for id in body.totals {
+            let Values::Total { term, .. } = &writer.cx.values[id.0 as usize] else { return None };
+            let product = writer.product(&mut scratch, term)?;
+            scalars.push(scratch.densify(product));
+        }
+        let n = scalars.len();
+        let column = scratch.concat(&scalars);
+        totals = Some(push(&mut scratch, column, ResultMode::Reduce(Reduction::Sum), n));
+    }
     let func = Func::freeze("entries", &scratch, ports, outputs);
     let n = body.n as u64;
     let spec = LoopSpec { body: func, n, n_states: 0, args: modes, results, patterns, range: None };
@@ -146,6 +161,7 @@ pub(super) fn write(
     Some(Made {
         outputs: place.map(|k| Some(values[k?])),
         sums: sums.into_iter().map(|(of, k)| (of, values[k])).collect(),
+        totals: totals.map(|k| values[k]),
     })
 }
 
@@ -182,17 +198,21 @@ impl Writer<'_, '_> {
         let Values::Terms { terms, .. } = &self.cx.values[id.0 as usize] else { return None };
         let mut sum: Option<NodeId> = None;
         for term in terms {
-            let mut product = None;
-            for of in term.factors.iter().flatten() {
-                let factor = self.scalar(scratch, of)?;
-                product = Some(product.map_or(factor, |p| scratch.mul(p, factor)));
-            }
-            let number = scratch.constant(term.number);
-            let product = product.map_or(number, |p| scratch.mul(number, p));
+            let product = self.product(scratch, term)?;
             sum = Some(sum.map_or(product, |s| scratch.add(s, product)));
         }
         self.known.insert(Known::Item(Item::Terms(id)), sum?);
         Some(())
+    }
+
+    fn product(&mut self, scratch: &mut Graph, of: &Product) -> Option<NodeId> {
+        let mut product = None;
+        for of in of.factors.iter().flatten() {
+            let factor = self.scalar(scratch, of)?;
+            product = Some(product.map_or(factor, |p| scratch.mul(p, factor)));
+        }
+        let number = scratch.constant(of.number);
+        Some(product.map_or(number, |p| scratch.mul(number, p)))
     }
 
     fn value(&mut self, scratch: &mut Graph, value: &Value) -> Option<NodeId> {
@@ -224,11 +244,7 @@ impl Writer<'_, '_> {
 
 /// References to what the loop itself does not compute.
 fn references(cx: &Accumulation, body: &Body) -> Vec<Reference> {
-    let of_terms = body.terms.iter().flat_map(|id| match &cx.values[id.0 as usize] {
-        Values::Terms { terms, .. } => &terms[..],
-        _ => &[],
-    });
-    let of_terms = of_terms.flat_map(|term| term.factors).flatten();
+    let of_terms = body.terms.iter().chain(body.totals).flat_map(|&id| factors(cx, id));
     let of_outputs = body.outputs.iter().flatten().filter_map(super::emission::reference);
     of_terms.chain(of_outputs).filter(|of| own_item(cx, body, of).is_none()).collect()
 }

@@ -37,6 +37,7 @@ type Key = (usize, i64);
 struct Group {
     lanes: Vec<usize>,
     terms: Vec<ValuesId>,
+    totals: Vec<ValuesId>,
     /// The segment that it writes as a whole, and the iteration in which that begins.
     segment: Option<(usize, i64)>,
     /// Items that others read, by their place in what is stored.
@@ -55,6 +56,8 @@ struct Emission<'a> {
     stored: FxHashMap<Item, (NodeId, i64, i64)>,
     /// Of loops with summed lanes, the column of those that are needed.
     sums: FxHashMap<usize, NodeId>,
+    /// Of sums over all iterations, the column and the place there.
+    totals: FxHashMap<ValuesId, (NodeId, i64)>,
 }
 
 /// The dense column of the entries that `layout` orders, whose values are those of runs.
@@ -67,6 +70,7 @@ pub(super) fn emit(cx: &mut Accumulation, values: &[Value], layout: &Layout) -> 
         levels: FxHashMap::default(),
         stored: FxHashMap::default(),
         sums: FxHashMap::default(),
+        totals: FxHashMap::default(),
     };
     emission.find_needed(cx);
     emission.join_segments(cx);
@@ -120,9 +124,7 @@ impl Emission<'_> {
                         self.reduced.entry(*number).or_default().push(of.line.start);
                     }
                 }
-                Values::Terms { terms, .. } if seen.insert(of.values) => {
-                    waiting.extend(terms.iter().flat_map(|t| t.factors).flatten());
-                }
+                _ if seen.insert(of.values) => waiting.extend(factors(cx, of.values)),
                 _ => {}
             }
         }
@@ -139,11 +141,16 @@ impl Emission<'_> {
         let mut terms: Vec<ValuesId> = seen.into_iter().collect();
         terms.sort_unstable_by_key(|id| id.0);
         for id in terms {
-            let Values::Terms { n, terms } = &cx.values[id.0 as usize] else { continue };
-            let levels = terms.iter().flat_map(|t| t.factors).flatten();
-            let level = levels.map(|of| self.level_above(cx, &of, *n)).max().unwrap_or(0);
+            let (n, is_total) = match &cx.values[id.0 as usize] {
+                Values::Terms { n, .. } => (*n, false),
+                Values::Total { n, .. } => (*n, true),
+                _ => continue,
+            };
+            let levels = factors(cx, id).map(|of| self.level_above(cx, &of, n));
+            let level = levels.max().unwrap_or(0);
             self.levels.insert(id, level);
-            self.groups.entry((level, *n)).or_default().terms.push(id);
+            let group = self.groups.entry((level, n)).or_default();
+            if is_total { group.totals.push(id) } else { group.terms.push(id) }
         }
     }
 
@@ -165,10 +172,16 @@ impl Emission<'_> {
                 let (level, of_n) = self.key(cx, at.item);
                 if of_n == n && is_aligned(&at.line, n) { level } else { level + 1 }
             }
-            None => match cx.values[of.values.0 as usize] {
-                Values::Lanes { .. } => 1,
-                _ => 0,
-            },
+            None => self.level_after(cx, of),
+        }
+    }
+
+    /// The lowest level at which what does not belong to iterations is known.
+    fn level_after(&self, cx: &Accumulation, of: &Reference) -> usize {
+        match cx.values[of.values.0 as usize] {
+            Values::Lanes { .. } => 1,
+            Values::Total { .. } => 1 + self.levels.get(&of.values).copied().unwrap_or(0),
+            _ => 0,
         }
     }
 
@@ -212,7 +225,7 @@ impl Emission<'_> {
                     (&at.line, n)
                 }
                 (None, Values::Node(node)) => (&of.line, cx.graph.nnz(*node) as i64),
-                (None, _) if key.0 > 0 => continue,
+                (None, _) if self.level_after(cx, of) <= key.0 => continue,
                 (None, _) => return None,
             };
             let ends = [line.at(-first), line.at(key.1 - 1 - first)];
@@ -245,11 +258,9 @@ impl Emission<'_> {
                     }
                 }
             }
-            for id in &group.terms {
-                let Values::Terms { n, terms } = &cx.values[id.0 as usize] else { continue };
-                for of in terms.iter().flat_map(|t| t.factors).flatten() {
-                    let Some(at) = iterations(cx, &of) else { continue };
-                    if self.key(cx, at.item) != *key || !is_aligned(&at.line, *n) {
+            for &id in group.terms.iter().chain(&group.totals) {
+                for at in factors(cx, id).filter_map(|of| iterations(cx, &of)) {
+                    if self.key(cx, at.item) != *key || !is_aligned(&at.line, key.1) {
                         items.insert(at.item);
                     }
                 }
@@ -297,7 +308,8 @@ impl Emission<'_> {
             .iter()
             .filter_map(|&of| Some((of, self.reduced.get(&of)?.clone())))
             .collect();
-        let body = Body { n, lanes: &group.lanes, terms: &group.terms, outputs, reduced };
+        let Group { lanes, terms, totals, .. } = &group;
+        let body = Body { n, lanes, terms, totals, outputs, reduced };
         let lens = [0, 1].map(|k| body.outputs[k].len() as i64);
         let made = write(cx, &body, |cx, of| self.memory(cx, of))?;
         for &item in &group.stored {
@@ -312,6 +324,10 @@ impl Emission<'_> {
             written.insert(k, cx.graph.gather(made.outputs[0]?, map, column));
         }
         self.sums.extend(made.sums);
+        if let Some(column) = made.totals {
+            let places = totals.iter().zip(0..).map(|(&id, at)| (id, (column, at)));
+            self.totals.extend(places);
+        }
         Some(())
     }
 
@@ -349,6 +365,10 @@ impl Emission<'_> {
                 let at = self.reduced.get(lanes)?.binary_search(&of.line.start).ok()?;
                 Some((*self.sums.get(lanes)?, Line::fixed(at as i64)))
             }
+            Values::Total { .. } => {
+                let &(column, at) = self.totals.get(&of.values)?;
+                Some((column, Line::fixed(at)))
+            }
             _ => None,
         }
     }
@@ -367,8 +387,9 @@ impl Emission<'_> {
         }
         if segment.n > 1 {
             let outputs = [values, Vec::new()];
-            let (lanes, terms) = (&[][..], &[][..]);
-            let body = Body { n: segment.n, lanes, terms, outputs, reduced: Vec::new() };
+            let (lanes, terms, totals) = (&[][..], &[][..], &[][..]);
+            let reduced = Vec::new();
+            let body = Body { n: segment.n, lanes, terms, totals, outputs, reduced };
             return write(cx, &body, |cx, of| self.memory(cx, of))?.outputs[0];
         }
         // Each from its column, then in order.
@@ -409,6 +430,16 @@ impl Emission<'_> {
         let whole = cx.graph.concat(&parts);
         Some(cx.graph.gather(whole, map, column))
     }
+}
+
+/// The factors of a sum.
+pub(super) fn factors(cx: &Accumulation, id: ValuesId) -> impl Iterator<Item = Reference> {
+    let products = match &cx.values[id.0 as usize] {
+        Values::Terms { terms, .. } => &terms[..],
+        Values::Total { term, .. } => std::slice::from_ref(term),
+        _ => &[],
+    };
+    products.iter().flat_map(|product| product.factors).flatten()
 }
 
 /// Every iteration of `n` has its own.
