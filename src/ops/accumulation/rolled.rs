@@ -241,7 +241,9 @@ impl Accumulation<'_> {
         if kept.is_empty() {
             return Some(None);
         }
-        if kept.iter().all(|placed| placed.run.n < SHORTEST) {
+        let is_long = |n: i64| n >= SHORTEST;
+        let loops = self.lanes.iter().map(|lanes| lanes.n as i64);
+        if !kept.iter().map(|placed| placed.run.n).chain(loops).any(is_long) {
             return None;
         }
         let runs: Vec<Run> = kept.iter().map(|placed| placed.run).collect();
