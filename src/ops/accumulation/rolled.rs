@@ -60,6 +60,10 @@ const MOST_SINGLES: usize = 4_096;
 /// Shorter loops are not worth being kept rolled.
 const SHORTEST: i64 = 8;
 
+/// From so many iterations on, loops are kept rolled for a few entries, too. Shorter ones are
+/// written out, so that simplification sees through their sums.
+const LONG: u64 = 256;
+
 impl Placed {
     pub fn new(run: Run, value: Value) -> Placed {
         Placed { run, value }
@@ -241,9 +245,8 @@ impl Accumulation<'_> {
         if kept.is_empty() {
             return Some(None);
         }
-        let is_long = |n: i64| n >= SHORTEST;
-        let loops = self.lanes.iter().map(|lanes| lanes.n as i64);
-        if !kept.iter().map(|placed| placed.run.n).chain(loops).any(is_long) {
+        let is_repeated = kept.iter().any(|placed| placed.run.n >= SHORTEST);
+        if !is_repeated && !self.lanes.iter().any(|lanes| lanes.n >= LONG) {
             return None;
         }
         let runs: Vec<Run> = kept.iter().map(|placed| placed.run).collect();
