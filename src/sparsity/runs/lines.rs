@@ -13,7 +13,7 @@ const LONGEST_BLOCK: usize = 64;
 const FEWEST_BLOCKS: usize = 4;
 
 /// `n` entries of a map: their numbers, and what they map to.
-struct Along {
+struct Piece {
     n: i64,
     at: Line,
     to: Line,
@@ -24,11 +24,11 @@ struct Along {
 pub fn pairs(rows: &IndexMap, columns: &IndexMap) -> Option<Vec<Run>> {
     let through = |line: &Line, at: &Line| Line::new(line.at(at.start), line.step * at.step);
     if let Some(line) = even(rows) {
-        let run = |a: Along| Run { n: a.n, row: through(&line, &a.at), column: a.to };
+        let run = |a: Piece| Run { n: a.n, row: through(&line, &a.at), column: a.to };
         return Some(lines(columns)?.into_iter().map(run).collect());
     }
     let line = even(columns)?;
-    let run = |a: Along| Run { n: a.n, row: a.to, column: through(&line, &a.at) };
+    let run = |a: Piece| Run { n: a.n, row: a.to, column: through(&line, &a.at) };
     Some(lines(rows)?.into_iter().map(run).collect())
 }
 
@@ -42,7 +42,7 @@ fn even(map: &IndexMap) -> Option<Line> {
     }
 }
 
-fn lines(map: &IndexMap) -> Option<Vec<Along>> {
+fn lines(map: &IndexMap) -> Option<Vec<Piece>> {
     match map {
         _ if map.is_empty() => Some(Vec::new()),
         IndexMap::Affine(affine) => of_affine(affine),
@@ -50,8 +50,8 @@ fn lines(map: &IndexMap) -> Option<Vec<Along>> {
     }
 }
 
-/// Along the longest counter.
-fn of_affine(affine: &Affine) -> Option<Vec<Along>> {
+/// Piece the longest counter.
+fn of_affine(affine: &Affine) -> Option<Vec<Piece>> {
     let counts = affine.dims.map(|d| i64::from(d.0));
     let strides = affine.dims.map(|d| i64::from(d.1));
     let before = [1, counts[0], counts[0] * counts[1]];
@@ -65,14 +65,14 @@ fn of_affine(affine: &Affine) -> Option<Vec<Along>> {
         for i in 0..counts[a] {
             let at = Line::new(i * before[a] + j * before[b], before[longest]);
             let start = i64::from(affine.start) + i * strides[a] + j * strides[b];
-            found.push(Along { n: counts[longest], at, to: Line::new(start, strides[longest]) });
+            found.push(Piece { n: counts[longest], at, to: Line::new(start, strides[longest]) });
         }
     }
     Some(found)
 }
 
 /// Pieces of even spacing, and blocks of them that repeat.
-fn of_table(table: &[u32]) -> Option<Vec<Along>> {
+fn of_table(table: &[u32]) -> Option<Vec<Piece>> {
     let pieces = pieces(table);
     let mut found = Vec::new();
     let mut k = 0;
@@ -80,20 +80,20 @@ fn of_table(table: &[u32]) -> Option<Vec<Along>> {
         let (len, n) = repetition(&pieces[k..]);
         for piece in &pieces[k..k + len] {
             if n == 1 {
-                found.push(Along { n: piece.n, at: piece.at, to: piece.to });
+                found.push(Piece { n: piece.n, at: piece.at, to: piece.to });
                 continue;
             }
             // The next block is this much further in the table and in what it maps to.
             let next = &pieces[k + len];
             let (at, to) = (next.at.start - pieces[k].at.start, next.to.start - pieces[k].to.start);
             if piece.n <= n as i64 {
-                found.extend((0..piece.n).map(|i| Along {
+                found.extend((0..piece.n).map(|i| Piece {
                     n: n as i64,
                     at: Line::new(piece.at.at(i), at),
                     to: Line::new(piece.to.at(i), to),
                 }));
             } else {
-                found.extend((0..n as i64).map(|i| Along {
+                found.extend((0..n as i64).map(|i| Piece {
                     n: piece.n,
                     at: Line::new(piece.at.start + i * at, 1),
                     to: Line::new(piece.to.start + i * to, piece.to.step),
@@ -108,8 +108,8 @@ fn of_table(table: &[u32]) -> Option<Vec<Along>> {
     (found.len() <= MOST).then_some(found)
 }
 
-fn pieces(table: &[u32]) -> Vec<Along> {
-    let mut pieces: Vec<Along> = Vec::new();
+fn pieces(table: &[u32]) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
     for (at, &to) in (0..).zip(table) {
         let to = i64::from(to);
         match pieces.last_mut() {
@@ -121,19 +121,19 @@ fn pieces(table: &[u32]) -> Vec<Along> {
             // Two numbers are no piece: the second may begin the next one.
             Some(last) if last.n == 2 => {
                 let second = last.to.at(1);
-                *last = Along { n: 1, at: last.at, to: Line::fixed(last.to.start) };
+                *last = Piece { n: 1, at: last.at, to: Line::fixed(last.to.start) };
                 let step = to - second;
                 let (at, to) = (Line::new(at - 1, 1), Line::new(second, step));
-                pieces.push(Along { n: 2, at, to });
+                pieces.push(Piece { n: 2, at, to });
             }
-            _ => pieces.push(Along { n: 1, at: Line::new(at, 1), to: Line::fixed(to) }),
+            _ => pieces.push(Piece { n: 1, at: Line::new(at, 1), to: Line::fixed(to) }),
         }
     }
     pieces
 }
 
 /// The shortest block at the beginning that repeats: its length, and how often it is there.
-fn repetition(pieces: &[Along]) -> (usize, usize) {
+fn repetition(pieces: &[Piece]) -> (usize, usize) {
     for len in 1..=LONGEST_BLOCK.min(pieces.len() / FEWEST_BLOCKS) {
         let shift = pieces[len].to.start - pieces[0].to.start;
         let same = pieces.iter().zip(&pieces[len..]).take_while(|(a, b)| {
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    fn check(map: &IndexMap) -> Vec<Along> {
+    fn check(map: &IndexMap) -> Vec<Piece> {
         let lines = lines(map).expect("few lines");
         let mut found = vec![None; map.len()];
         for line in &lines {
