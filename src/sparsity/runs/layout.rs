@@ -78,9 +78,20 @@ pub fn layout(runs: &[Run]) -> Result<Layout, Irregular> {
         if n_entries > MOST_ENTRIES {
             return Err(Irregular);
         }
-        found.extend(of_region);
+        of_region.into_iter().for_each(|segment| append(&mut found, segment));
     }
     Ok(found)
+}
+
+/// Appends a segment; blocks that do not repeat become one.
+fn append(found: &mut Layout, segment: Segment) {
+    match found.last_mut() {
+        Some(last) if last.n == 1 && segment.n == 1 => {
+            last.width = segment.column + segment.width.max(1) - last.column;
+            last.entries.extend(segment.entries);
+        }
+        _ => found.push(segment),
+    }
 }
 
 /// The region, of those in order, that has a column.

@@ -16,9 +16,9 @@ use crate::sparsity::{IndexMap, MAX_NUMEL, Pattern};
 /// What a loop of `n` iterations computes.
 pub(super) struct Body<'a> {
     pub n: i64,
-    /// Loops of local derivatives that are part of it.
+    /// Loops of local derivatives that are part of it, increasing.
     pub lanes: &'a [usize],
-    /// Sums of products, in an order in which each needs earlier ones only.
+    /// Sums of products, increasing, so that each needs earlier ones only.
     pub terms: &'a [ValuesId],
     /// Products that are summed over all iterations.
     pub totals: &'a [ValuesId],
@@ -253,8 +253,8 @@ fn references(cx: &Accumulation, body: &Body) -> Vec<Reference> {
 fn own_item(cx: &Accumulation, body: &Body, of: &Reference) -> Option<Item> {
     let at = iterations(cx, of)?;
     let is_own = match at.item {
-        Item::Lane(of, _) => body.lanes.contains(&of),
-        Item::Terms(id) => body.terms.contains(&id),
+        Item::Lane(of, _) => body.lanes.binary_search(&of).is_ok(),
+        Item::Terms(id) => body.terms.binary_search(&id).is_ok(),
     };
     (is_own && is_aligned(&at.line, body.n)).then_some(at.item)
 }

@@ -187,9 +187,9 @@ impl Emission<'_> {
 
     /// Gives segments to the loops that compute all their values, if most iterations write them.
     fn join_segments(&mut self, cx: &Accumulation) {
-        for (k, segment) in self.layout.iter().enumerate() {
+        for (k, segment) in self.layout.iter().enumerate().filter(|s| s.1.n > 1) {
             let Some((key, first)) = self.writer(cx, segment) else { continue };
-            if segment.n < 2 || segment.n * 2 < key.1 {
+            if segment.n * 2 < key.1 {
                 continue;
             }
             let Some(group) = self.groups.get_mut(&key) else { continue };
@@ -219,7 +219,7 @@ impl Emission<'_> {
                 (Some(at), _) => {
                     let (level, n) = self.key(cx, at.item);
                     let is_own = (level, n) == key;
-                    if is_own && segment.n > 1 && at.line.step != 1 || !is_own && level == key.0 {
+                    if is_own && at.line.step != 1 || !is_own && level == key.0 {
                         return None;
                     }
                     (&at.line, n)
