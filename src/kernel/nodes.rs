@@ -255,6 +255,18 @@ impl Builder {
             return;
         }
         let e = &mut self.emitter;
+        if n_inner == 1 {
+            // A column times a row: there is nothing to sum.
+            let (j, _) = e.begin_loop(trip(n_cols), &[]);
+            let y = e.load(&at(b, &[(j, 1)]), &At::constant(0));
+            let (i, _) = e.begin_loop(trip(n_rows), &[]);
+            let x = e.load(&at(a, &[(i, 1)]), &At::constant(0));
+            let product = e.apply(ScalarOp::Mul, &[x, y]);
+            e.store(&at(c, &[(i, 1), (j, n_rows)]), &At::constant(0), product);
+            e.end_loop(i, &[]);
+            e.end_loop(j, &[]);
+            return;
+        }
         let zero = e.constant(0.0);
         let (j, _) = e.begin_loop(trip(n_cols), &[]);
         let (i, _) = e.begin_loop(trip(n_rows), &[]);
