@@ -131,7 +131,7 @@ fn a_number_among_zeros_stays_in_its_place() {
 fn a_choice_between_sparse_values_keeps_its_pattern_in_derivatives() {
     let g = GraphBuilder::new("f");
     let (x, lower) = (g.input("x", 2), g.input("L", Pattern::lower(3)));
-    let one = g.matrix(Pattern::from_entries(3, 3, [(2, 0)]), &[1.0]);
+    let one = g.matrix(Pattern::try_from_entries(3, 3, [(2, 0)]).unwrap(), &[1.0]);
     let chosen = one.select(lower, 0.0);
     let y = chosen + (x.sum() * chosen).sin();
     g.output("by_x", y.jac(x));

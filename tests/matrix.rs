@@ -34,7 +34,8 @@ impl Matrix {
             let row = self.0[i].iter().enumerate();
             row.filter(|(_, v)| v.is_some()).map(move |(j, _)| (i, j))
         };
-        Pattern::from_entries(self.0.len(), self.0[0].len(), (0..self.0.len()).flat_map(filled))
+        Pattern::try_from_entries(self.0.len(), self.0[0].len(), (0..self.0.len()).flat_map(filled))
+            .unwrap()
     }
 
     fn nonzeros(&self) -> Vec<f64> {

@@ -24,11 +24,12 @@ use super::star::greedy_star;
 /// let coloring = column_coloring(&band);
 /// assert_eq!(coloring.n_colors, 3);
 /// assert!(check::is_column_coloring(&band, &coloring));
-/// let arrow = Pattern::from_entries(9, 9, (0..9).flat_map(|k| [(k, k), (0, k), (k, 0)]));
+/// let arrow = Pattern::try_from_entries(9, 9, (0..9).flat_map(|k| [(k, k), (0, k), (k, 0)]))?;
 /// assert_eq!(column_coloring(&arrow).n_colors, 9);
 /// let star = star_coloring(&arrow).unwrap();
 /// assert_eq!(star.n_colors, 2);
 /// assert!(check::is_star_coloring(&arrow, &star));
+/// # Ok::<(), nablac::sparsity::PatternError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coloring {

@@ -199,9 +199,10 @@ impl HessianPlan {
     ///
     /// ```
     /// use nablac::sparsity::{HessianPlan, Pattern};
-    /// let arrow = Pattern::from_entries(9, 9, (0..9).flat_map(|k| [(0, k), (k, 0), (k, k)]));
+    /// let arrow = Pattern::try_from_entries(9, 9, (0..9).flat_map(|k| [(0, k), (k, 0), (k, k)]))?;
     /// let plan = HessianPlan::new(&arrow).unwrap();
     /// assert_eq!(plan.groups.len(), 2);
+    /// # Ok::<(), nablac::sparsity::PatternError>(())
     /// ```
     pub fn new(pattern: &Pattern) -> Option<HessianPlan> {
         let coloring = star_coloring(pattern)?;

@@ -12,11 +12,12 @@ use super::adjacency::{Adjacency, Bipartite};
 /// use nablac::sparsity::Pattern;
 /// use nablac::sparsity::adjacency::Bipartite;
 /// use nablac::sparsity::ordering::Order;
-/// let pattern = Pattern::from_entries(2, 3, [(0, 0), (0, 1), (1, 1), (1, 2)]);
+/// let pattern = Pattern::try_from_entries(2, 3, [(0, 0), (0, 1), (1, 1), (1, 2)])?;
 /// let graph = Bipartite::columns(&pattern);
 /// assert_eq!(Order::Natural.of_bipartite(&graph), [0, 1, 2]);
 /// // Column 1 meets both others.
 /// assert_eq!(Order::LargestFirst.of_bipartite(&graph)[0], 1);
+/// # Ok::<(), nablac::sparsity::PatternError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -18,7 +18,7 @@ pub const MAX_NUMEL: u64 = (1 << 31) - 1;
 ///
 /// ```
 /// use nablac::sparsity::Pattern;
-/// let p = Pattern::from_entries(3, 2, [(0, 0), (2, 0), (1, 1)]);
+/// let p = Pattern::try_from_entries(3, 2, [(0, 0), (2, 0), (1, 1)])?;
 /// assert_eq!((p.shape(), p.nnz(), p.find(2, 0), p.find(2, 1)), ((3, 2), 3, Some(1), None));
 /// // Nonzeros count column by column.
 /// assert_eq!(p.entries().collect::<Vec<_>>(), [(0, 0), (2, 0), (1, 1)]);
@@ -31,6 +31,7 @@ pub const MAX_NUMEL: u64 = (1 << 31) - 1;
 /// assert_eq!(Pattern::dense(2, 1).product(&Pattern::dense(1, 3)), Pattern::dense(2, 3));
 /// // Sizes that come from users are checked.
 /// assert!(Pattern::try_dense(1 << 20, 1 << 20).is_err());
+/// # Ok::<(), nablac::sparsity::PatternError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
@@ -257,7 +258,7 @@ impl Pattern {
 
     /// A pattern from column-major positions `row + column * n_rows`, which must increase
     /// strictly.
-    pub fn from_linear(
+    pub(crate) fn from_linear(
         n_rows: usize,
         n_cols: usize,
         positions: impl IntoIterator<Item = u64>,
@@ -280,7 +281,7 @@ impl Pattern {
             .expect("invariant: increasing positions inside the shape")
     }
 
-    /// [`Pattern::from_entries`] of what a user gives.
+    /// A pattern from (row, column) pairs in any order; duplicates are merged.
     ///
     /// ```
     /// # use nablac::sparsity::Pattern;
@@ -318,7 +319,7 @@ impl Pattern {
 
     /// A pattern from (row, column) pairs in any order; duplicates are merged. All lie inside the
     /// shape (see [`Pattern::try_from_entries`] for those that come from a user).
-    pub fn from_entries(
+    pub(crate) fn from_entries(
         n_rows: usize,
         n_cols: usize,
         entries: impl IntoIterator<Item = (usize, usize)>,
@@ -341,6 +342,9 @@ impl Pattern {
     }
 
     /// Entries with `-upper <= row - column <= lower`.
+    ///
+    /// # Panics
+    /// There are more than 2^32 of them.
     pub fn band(n_rows: usize, n_cols: usize, lower: usize, upper: usize) -> Pattern {
         let mut colptr = vec![0u32];
         let mut rows = Vec::new();

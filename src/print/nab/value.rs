@@ -100,11 +100,14 @@ pub fn pattern_clause(pattern: &Pattern) -> Result<String, NoSpelling> {
     if pattern.is_diagonal() {
         return Ok(" diag".to_owned());
     }
-    if n_rows == n_cols && *pattern == Pattern::lower(n_rows) {
-        return Ok(" lower".to_owned());
-    }
-    if n_rows == n_cols && *pattern == Pattern::upper(n_rows) {
-        return Ok(" upper".to_owned());
+    // Triangles are made only where they are as large as the pattern.
+    if n_rows == n_cols && pattern.nnz() as u64 == n_rows as u64 * (n_rows as u64 + 1) / 2 {
+        if *pattern == Pattern::lower(n_rows) {
+            return Ok(" lower".to_owned());
+        }
+        if *pattern == Pattern::upper(n_rows) {
+            return Ok(" upper".to_owned());
+        }
     }
     if pattern.is_zero() || pattern.nnz() > MOST_ENTRIES {
         return no_spelling(format!("the declaration of a value that is {pattern}"));
