@@ -6,13 +6,10 @@ use std::sync::Arc;
 use super::DiffError;
 use super::function::Derivation;
 use crate::graph::{Func, Graph, NodeId, Op, visit};
-use crate::ops::accumulation::{Accumulation, Keep, Rows};
+use crate::ops::accumulation::{Accumulation, Keep, Rows, SHORTEST};
 use crate::ops::rules;
 use crate::sparsity::Pattern;
 use crate::sparsity::adjacency::Lists;
-
-/// Loops of fewer iterations are no reason to accumulate.
-const FEWEST_ITERATIONS: u64 = 8;
 
 /// Functions with at least so many nodes are worth derivatives of their own.
 const LARGE_CALL: usize = 32;
@@ -40,9 +37,9 @@ pub(super) fn has_structure(graph: &Graph, roots: &[NodeId], wrt: &[NodeId]) -> 
 /// A loop without state, or a call of a large function or of one with such a loop.
 fn is_map(graph: &Graph, id: NodeId) -> bool {
     match graph.op(id) {
-        Op::Loop => graph
-            .loop_spec(id)
-            .is_some_and(|spec| spec.n_states == 0 && spec.n >= FEWEST_ITERATIONS),
+        Op::Loop => {
+            graph.loop_spec(id).is_some_and(|spec| spec.n_states == 0 && spec.n >= SHORTEST)
+        }
         Op::Call => graph.callees(id).any(|f| {
             contains_map(f) || f.jvp.is_none() && f.graph().is_some() && f.size() > LARGE_CALL
         }),

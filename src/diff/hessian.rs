@@ -147,8 +147,8 @@ fn part(
         return Ok((Hessian { value, plan: None }, keep));
     }
     if has_structure(graph, &[gradient], wrt) {
-        let value = accumulated_hessian(graph, gradient, wrt, n)?;
-        return all(Hessian { value, plan: None });
+        let value = listed_hessian(graph, gradient, wrt, n, keep)?;
+        return Ok((Hessian { value, plan: None }, keep));
     }
     all(colored(graph, gradient, wrt, n)?)
 }
@@ -196,19 +196,32 @@ fn colored(
     Ok(Hessian { value, plan: Some(plan) })
 }
 
-/// Hessian from the lower triangle of the Jacobian of the gradient, loop by loop.
-fn accumulated_hessian(
+/// The wanted part of a Hessian from the Jacobian of the gradient, entry by entry. Of a full one
+/// the lower triangle is computed.
+fn listed_hessian(
     graph: &mut Graph,
     gradient: NodeId,
     wrt: &[NodeId],
     n: usize,
+    keep: Keep,
 ) -> Result<NodeId, DiffError> {
     let number: Vec<u32> = graph.pattern(gradient).linear().map(|r| r as u32).collect();
-    let lower = |row: u32, column: u32| number[row as usize] >= column;
-    let Some((pattern, column)) = listed(graph, gradient, wrt, lower)? else {
+    let wanted = |row: u32, column: u32| match keep {
+        Keep::All => true,
+        Keep::Lower | Keep::Mirrored => number[row as usize] >= column,
+        Keep::Upper => number[row as usize] <= column,
+    };
+    let Some((pattern, column)) = listed(graph, gradient, wrt, wanted)? else {
         return Ok(graph.zero(n, n));
     };
-    Ok(mirrored(graph, wrt, &number, &pattern, column, n))
+    if keep == Keep::Mirrored {
+        return Ok(mirrored(graph, wrt, &number, &pattern, column, n));
+    }
+    let columns = Targets::new(graph, wrt).columns;
+    let places = pattern.entries();
+    let places = places.map(|(row, col)| columns[number[row] as usize] + columns[col] * n as u64);
+    let part = Pattern::from_linear(n, n, places);
+    Ok(graph.gather(column, IndexMap::identity(part.nnz()), part))
 }
 
 /// The full Hessian from the column of entries of a triangle, whose rows are those nonzeros of

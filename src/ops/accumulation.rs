@@ -28,7 +28,7 @@ use crate::sparsity::{IndexMap, Pattern, PatternError};
 use emission::Emission;
 
 pub use entries::{Entries, EntryPlace, join_entries, partials_of, split_entries};
-pub use rolled::{Keep, Placed, Value};
+pub use rolled::{Keep, Placed, SHORTEST, Value};
 
 /// The Jacobian of a value.
 #[derive(Clone, Debug)]

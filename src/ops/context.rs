@@ -257,13 +257,15 @@ impl<'a> Cotangents<'a> {
         if parts.iter().any(|(_, map)| is_whole(map)) {
             let (whole, rest): (Vec<_>, Vec<_>) =
                 parts.iter().cloned().partition(|p| is_whole(&p.1));
-            let rest = (!rest.is_empty()).then(|| self.join(id, &rest, pattern.is_dense()));
-            let whole = whole.into_iter().map(|(value, map)| (value, map, pattern.clone()));
-            let whole: Vec<NodeId> =
-                whole.map(|(v, map, p)| self.graph.gather(v, map, p)).collect();
-            let all = whole.into_iter().chain(rest);
-            let sum = all.reduce(|sum, value| self.graph.add(sum, value));
-            return sum.unwrap_or_else(|| self.graph.zero(pattern.n_rows(), pattern.n_cols()));
+            let mut sum = match rest[..] {
+                [] => self.graph.zero(pattern.n_rows(), pattern.n_cols()),
+                _ => self.join(id, &rest, pattern.is_dense()),
+            };
+            for (value, map) in whole {
+                let value = self.graph.gather(value, map, pattern.clone());
+                sum = self.graph.add(value, sum);
+            }
+            return sum;
         }
         if let Some(sum) = interleaved(self.graph, parts, &pattern, is_dense) {
             return sum;

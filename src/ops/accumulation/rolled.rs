@@ -58,7 +58,7 @@ pub enum Keep {
 const MOST_SINGLES: usize = 4_096;
 
 /// Shorter loops are not worth being kept rolled.
-const SHORTEST: i64 = 8;
+pub const SHORTEST: u64 = 8;
 
 /// From so many iterations on, loops are kept rolled for a few entries, too. Shorter ones are
 /// written out, so that simplification sees through their sums.
@@ -184,7 +184,7 @@ impl Accumulation<'_> {
             }));
         }
         for (run, product) in &mut all {
-            if run.n >= SHORTEST && (run.row.step, run.column.step) == (0, 0) {
+            if run.n >= SHORTEST as i64 && (run.row.step, run.column.step) == (0, 0) {
                 *product = self.total(run.n, *product);
                 *run = Run::single(run.row.start, run.column.start);
             }
@@ -245,7 +245,7 @@ impl Accumulation<'_> {
         if kept.is_empty() {
             return Some(None);
         }
-        let is_repeated = kept.iter().any(|placed| placed.run.n >= SHORTEST);
+        let is_repeated = kept.iter().any(|placed| placed.run.n >= SHORTEST as i64);
         if !is_repeated && !self.lanes.iter().any(|lanes| lanes.n >= LONG) {
             return None;
         }
