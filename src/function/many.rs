@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::{Compiled, EngineKind, Options};
-use crate::backend::abi::{Engine, EvalError, Memory, Port as Side};
+use crate::backend::abi::{Engine, EngineError, EvalError, Memory, Port as Side};
 use crate::backend::jit::Jit;
 use crate::graph::{ArgMode, Func, Graph, LoopSpec, NodeId, Port, ResultMode, Window};
 use crate::sparsity::Pattern;
@@ -332,5 +332,7 @@ fn compile(func: &Func, each: &[bool], wanted: &[bool], options: &Options) -> Op
     let kernel = Arc::new(crate::kernel::build_in_place(&many));
     // Threads take chunks, not iterations.
     let jit = super::JitOptions { shared_from: u64::MAX, ..options.jit() };
-    Jit::new(&kernel, &jit).ok().map(Arc::new)
+    let made = Jit::new(&kernel, &jit);
+    debug_assert!(!matches!(made, Err(EngineError::Internal(_))), "a mistake of the compiler");
+    made.ok().map(Arc::new)
 }

@@ -11,14 +11,14 @@ use crate::ops::math::{LANES, Wide};
 /// The vector form of an instruction that one call can do four times.
 pub fn wide(inst: &Inst) -> Option<Wide> {
     match inst {
-        Inst::Apply { op, .. } => op.row().wide.filter(|wide| wide.on_four.is_some()),
+        Inst::Apply { op, .. } => op.row().wide.filter(|wide| wide.together.is_some()),
         _ => None,
     }
 }
 
 /// Whether one call can do both.
 fn is_alike(a: Wide, b: Wide) -> bool {
-    a.on_lanes as usize == b.on_lanes as usize
+    a.on_four as usize == b.on_four as usize
 }
 
 /// How many of the first instructions one call of a function of vectors does.
@@ -128,7 +128,7 @@ impl Segment<'_> {
             level[k] = before.map(|&need| level[need as usize]).max().unwrap_or(0);
             if let Some(wide) = wide(inst) {
                 level[k] += 1;
-                calls.push((level[k], wide.on_lanes as usize, k as u32));
+                calls.push((level[k], wide.on_four as usize, k as u32));
             }
         }
         calls.sort_unstable();

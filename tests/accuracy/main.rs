@@ -9,6 +9,8 @@ mod points;
 use astro_float::RoundingMode;
 use exact::exact;
 use nablac::accuracy::{Precise, from_f64, to_f64};
+use nablac::backend::abi::{Engine, Memory};
+use nablac::backend::jit::{Jit, JitOptions, Vectors};
 use nablac::function::{EngineKind, Options};
 use nablac::model::Model;
 use nablac::ops::scalar::ScalarOp;
@@ -227,6 +229,10 @@ fn one_number_and_lanes_have_the_same_bits() {
         let compiled =
             |engine| f.compile(&Options { engine, ..Options::default() }).expect("it compiles");
         let (jit, interp) = (compiled(EngineKind::default()), compiled(EngineKind::Interp));
+        let in_vectors = [4, 8].map(|lanes| {
+            let options = JitOptions { vectors: Vectors::All, lanes, ..JitOptions::default() };
+            Jit::new(&jit.kernel, &options).expect("it compiles")
+        });
         let mut all = points(op, 800);
         let others = if op.arity() == 2 { &SPECIAL[..] } else { &[0.0] };
         let special = SPECIAL.into_iter().chain([f64::NAN; 4]).chain([1e9, -1e9, 1e15, -1e300]);
@@ -240,6 +246,12 @@ fn one_number_and_lanes_have_the_same_bits() {
             let args = &[&x[..], &w[..]][..op.arity()];
             let expected = bits(interp.evaluate(args).expect("it evaluates"));
             assert_eq!(bits(jit.evaluate(args).expect("it evaluates")), expected, "{name} {x:?}");
+            for engine in &in_vectors {
+                let [mut y, mut z, mut a] = [vec![0.0; 8], vec![0.0; 3], vec![0.0]];
+                let mut wanted = [Some(&mut y[..]), Some(&mut z[..]), Some(&mut a[..])];
+                engine.call(args, &mut wanted, &mut Memory::default()).expect("it evaluates");
+                assert_eq!(bits(vec![y, z, a]), expected, "{name} {x:?}");
+            }
             let many = [x.repeat(130), w.repeat(130)];
             let many = [&many[0][..], &many[1][..]];
             let many = jit.evaluate_many(130, &many[..op.arity()]).expect("it evaluates");

@@ -26,13 +26,14 @@ type Outcome = Result<Vec<Vec<f64>>, EvalError>;
 fn engines(kernel: &Arc<Kernel>) -> Vec<(String, Box<dyn Engine>)> {
     let mut engines: Vec<(String, Box<dyn Engine>)> =
         vec![("interp".to_owned(), Box::new(Interp::new(kernel)))];
-    for (optimize, piece_len, vectors, threads) in [
-        (true, 1000, Vectors::Narrow, 1),
-        (false, 1000, Vectors::Worthwhile, 3),
-        (true, 3, Vectors::Narrow, 2),
-        (false, 7, Vectors::All, 3),
+    for (optimize, piece_len, vectors, lanes, threads) in [
+        (true, 1000, Vectors::Narrow, 8, 1),
+        (false, 1000, Vectors::Worthwhile, 8, 3),
+        (true, 3, Vectors::Narrow, 8, 2),
+        (false, 7, Vectors::All, 8, 3),
+        (false, 1000, Vectors::All, 4, 2),
     ] {
-        let options = JitOptions { optimize, piece_len, threads, shared_from: 0, vectors };
+        let options = JitOptions { optimize, piece_len, threads, shared_from: 0, vectors, lanes };
         let jit = Jit::new(kernel, &options).expect("compiles");
         engines.push((format!("{options:?}"), Box::new(jit)));
     }

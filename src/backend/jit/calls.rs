@@ -71,7 +71,7 @@ impl Translator<'_> {
         let mut args: Vec<_> = Vec::with_capacity(LANES + 2);
         for (lane, inst) in insts.iter().enumerate() {
             if let (Some(wide), &Inst::Apply { args: [x, ..], .. }) = (pack::wide(inst), inst) {
-                address = wide.on_four.map_or(0, |f| f as *const () as usize);
+                address = wide.together.map_or(0, |f| f as *const () as usize);
                 tags |= i64::from(wide.tag.to_bits() != 0) << lane;
                 args.push((F64, self.number(x)));
             }

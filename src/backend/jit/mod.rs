@@ -78,6 +78,8 @@ pub struct JitOptions {
     pub shared_from: u64,
     /// What is written for wider vectors; nothing where [`has_vectors`] is false.
     pub vectors: Vectors,
+    /// Most numbers in a vector, 4 or 8 in wider ones. Results do not depend on it.
+    pub lanes: usize,
 }
 
 /// What Cranelift does not write: straight-line code, and loops that run in vectors, as far as
@@ -101,6 +103,7 @@ impl Default for JitOptions {
             threads,
             shared_from: 1 << 21,
             vectors: Vectors::Worthwhile,
+            lanes: 8,
         }
     }
 }

@@ -85,8 +85,8 @@ impl Plan {
         let mut wide: FxHashMap<LoopId, Wide> = FxHashMap::default();
         let mut paired = vec![false; kernel.loops.len()];
         for (id, body) in independent(kernel) {
-            if vector::is_eligible(kernel, id, &body, options.vectors) {
-                wide.insert(id, Wide::new(kernel, chains, id, &body, &constants));
+            if let Some(loop_) = Wide::of(kernel, chains, id, &body, &constants, options) {
+                wide.insert(id, loop_);
             } else {
                 paired[id as usize] = lanes::is_worth_it(kernel, id, &body);
             }

@@ -59,7 +59,7 @@ unsafe impl Send for Shared {}
 /// Ranges of iterations for a thread, so that one that is slowed down holds up little.
 const RANGES: usize = 4;
 /// Shortest range; vectors need as many iterations.
-const LEAST: u64 = 4;
+const LEAST: u64 = 8;
 
 /// Runs the function of a loop for all of its `n` iterations; returns a [`Status`].
 ///

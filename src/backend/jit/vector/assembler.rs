@@ -7,7 +7,7 @@ use iced_x86::{
     MemoryOperand, Register,
 };
 
-use super::operation::Form;
+use super::form::Form;
 use super::refused;
 use crate::backend::abi::EngineError;
 
@@ -59,7 +59,7 @@ impl Assembler {
     }
 
     /// The code with the jumps directed, and the constants that follow it at the next multiple of
-    /// 32 bytes; `pool` is the place of the address of the constants in an instruction.
+    /// 64 bytes; `pool` is the place of the address of the constants in an instruction.
     pub fn finish(
         mut self,
         jumps: &[(Jump, u64)],
@@ -71,7 +71,7 @@ impl Assembler {
         }
         let mut bytes = self.encoder.take_buffer();
         // Nothing runs into the constants.
-        bytes.resize(bytes.len().next_multiple_of(32), 0xcc);
+        bytes.resize(bytes.len().next_multiple_of(64), 0xcc);
         let constants_at = bytes.len() as u64;
         for (jump, to) in jumps.iter().copied().chain([(pool, constants_at)]) {
             let distance = to as i64 - jump.end as i64;

@@ -8,9 +8,10 @@ use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
 use super::assembler::{Assembler, Jump, at};
 use super::body::{Action, Home, Invariant};
-use super::operation::{Builtin, Form, Source};
+use super::form::{Codes, Form, Moves};
+use super::operation::{Builtin, Source};
 use super::pointers::{Pointer, Spread};
-use super::{LANES, Wide, refused, runtime};
+use super::{Wide, refused, runtime};
 use crate::backend::abi::{EngineError, Status};
 use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
@@ -50,18 +51,14 @@ const POINTERS: [Register; 10] = [
     Register::R11,
 ];
 const KEPT_POINTERS: usize = 2;
-/// Registers that hold no value.
-const TEMPORARY: [Register; 2] = [Register::YMM14, Register::YMM15];
-
-/// Bytes of a vector.
-const VECTOR: u32 = 8 * LANES as u32;
 /// Vectors of arguments and the result of a call.
 const AREA: u32 = 4;
 
 /// Numbers of scratch memory for a loop, whatever the alignment.
 pub(super) fn frame_len(wide: &Wide) -> usize {
     let vectors = wide.allocated.n_slots + wide.code.invariants.len() as u32 + AREA;
-    vectors as usize * LANES + 5 + wide.pointers.n_words as usize + LANES - 1
+    let lanes = wide.form.lanes();
+    vectors as usize * lanes + 5 + wide.pointers.n_words as usize + lanes - 1
 }
 
 /// The machine code of a loop. Its memory begins at number `frame` of the scratch memory.
@@ -73,13 +70,16 @@ pub(in crate::backend::jit) fn compile(
     unit: &Unit,
     frame: usize,
 ) -> Result<Vec<u8>, EngineError> {
-    let mut constants = Builtin::ALL.to_vec();
-    constants.extend(wide.code.constants.iter().map(|&constant| [constant; LANES]));
+    let lanes = wide.form.lanes();
     let mut emitter = Emitter {
-        asm: Assembler::new(Form::Packed, 8 * wide.allocated.steps.len() + 1024)?,
+        asm: Assembler::new(wide.form, 8 * wide.allocated.steps.len() + 1024)?,
+        codes: wide.form.codes(),
+        moves: wide.form.moves(),
+        temporary: wide.form.temporary(),
+        bytes: 8 * lanes as i32,
         wide,
         unit,
-        constants,
+        constants: wide.code.constants.clone(),
         registers: vec![None; wide.pointers.all.len()],
         jumps: Vec::new(),
     };
@@ -90,14 +90,22 @@ pub(in crate::backend::jit) fn compile(
     emitter.range()?;
     emitter.iterate();
     let Emitter { asm, constants, jumps, .. } = emitter;
-    asm.finish(&jumps, pool, constants.into_iter().flatten())
+    let builtin = Builtin::ALL.iter().flat_map(|builtin| &builtin[..lanes]).copied();
+    let constants = constants.iter().flat_map(|&constant| std::iter::repeat_n(constant, lanes));
+    asm.finish(&jumps, pool, builtin.chain(constants))
 }
 
 struct Emitter<'a> {
     asm: Assembler,
+    codes: &'static Codes,
+    moves: &'static Moves,
+    /// Registers that hold no value.
+    temporary: [Register; 2],
+    /// Of a vector.
+    bytes: i32,
     wide: &'a Wide,
     unit: &'a Unit,
-    constants: Vec<[f64; LANES]>,
+    constants: Vec<f64>,
     /// For each pointer the register that holds it.
     registers: Vec<Option<Register>>,
     jumps: Vec<(Jump, u64)>,
@@ -110,9 +118,9 @@ impl Emitter<'_> {
         }
         // Six registers and the return address: calls want a multiple of 16.
         self.add(Register::RSP, -8);
-        let begin = at(PARAMETERS[SCRATCH as usize], frame + VECTOR as i32 - 1);
+        let begin = at(PARAMETERS[SCRATCH as usize], frame + self.bytes - 1);
         self.asm.put(Instruction::with2(Op::Lea_r64_m, FRAME, begin));
-        self.asm.put(Instruction::with2(Op::And_rm64_imm8, FRAME, -(VECTOR as i32)));
+        self.asm.put(Instruction::with2(Op::And_rm64_imm8, FRAME, -self.bytes));
         for (k, parameter) in PARAMETERS.into_iter().enumerate() {
             let word = self.word(k as u32);
             self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, parameter));
@@ -145,29 +153,29 @@ impl Emitter<'_> {
     }
 
     fn invariants(&mut self) {
-        let [t, _] = TEMPORARY;
+        let [t, _] = self.temporary;
         let wide = self.wide;
         for (k, &invariant) in wide.code.invariants.iter().enumerate() {
             match invariant {
                 Invariant::Outer(val) => {
                     let home = self.home(self.unit.plan.value_home[val as usize]);
-                    self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_m64, t, home));
+                    self.asm.put(Instruction::with2(self.moves.spread_memory, t, home));
                 }
                 Invariant::Load(addr) => {
                     let from = self.lane(addr, 0);
-                    self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_m64, t, from));
+                    self.asm.put(Instruction::with2(self.moves.spread_memory, t, from));
                 }
                 Invariant::Counter(info) => {
                     let of = self.unit.kernel.counters[info as usize].loop_id;
                     let home = self.home(self.unit.plan.counter_home[of as usize]);
-                    let (code, low) = (Op::VEX_Vcvtsi2sd_xmm_xmm_rm64, Register::XMM14);
-                    self.asm.put(Instruction::with3(code, low, low, home));
-                    self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_xmm, t, low));
+                    let low = wide.form.lowest(t);
+                    self.asm.put(Instruction::with3(self.moves.convert, low, low, home));
+                    self.asm.put(Instruction::with2(self.moves.spread, t, low));
                     self.scale(info, t);
                 }
             }
             let to = self.vector(wide.allocated.n_slots + k as u32);
-            self.asm.put(Instruction::with2(Op::VEX_Vmovupd_ymmm256_ymm, to, t));
+            self.asm.store(to, t);
         }
     }
 
@@ -193,7 +201,8 @@ impl Emitter<'_> {
     fn iterate(&mut self) {
         let plan = &self.unit.plan;
         let n = trip_limit(&self.unit.kernel.loops[self.wide.id as usize].trip);
-        let is_even = n.is_multiple_of(LANES as u64) && !plan.is_spread(self.wide.id);
+        let lanes = self.wide.form.lanes() as i32;
+        let is_even = n.is_multiple_of(lanes as u64) && !plan.is_spread(self.wide.id);
         let top = self.asm.here();
         self.pointers(|spread| spread != Spread::Same);
         let wide = self.wide;
@@ -201,14 +210,14 @@ impl Emitter<'_> {
             self.step(step);
         }
         let failure = self.poll();
-        self.add(COUNTER, LANES as i32);
+        self.add(COUNTER, lanes);
         self.asm.put(Instruction::with2(Op::Cmp_r64_rm64, COUNTER, END));
         if is_even {
             self.asm.jump_back(Op::Jb_rel32_64, top);
         } else {
-            // The last vector begins where the last four iterations do.
+            // The last vector holds the last iterations.
             let done = self.asm.jump(Op::Jae_rel32_64);
-            let last = at(END, -(LANES as i32));
+            let last = at(END, -lanes);
             self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RAX, last));
             let code = Op::Cmp_r64_rm64;
             self.asm.put(Instruction::with2(code, COUNTER, Register::RAX));
@@ -233,7 +242,8 @@ impl Emitter<'_> {
         if poll == 0 {
             return None;
         }
-        let mask = i32::try_from(poll - 1).unwrap_or(i32::MAX) & -(LANES as i32);
+        let lanes = self.wide.form.lanes() as i32;
+        let mask = i32::try_from(poll - 1).unwrap_or(i32::MAX) & -lanes;
         let mut not_due = None;
         if mask != 0 {
             self.asm.put(Instruction::with2(Op::Test_rm64_imm32, COUNTER, mask));
@@ -272,15 +282,15 @@ impl Emitter<'_> {
         match *step {
             Step::Spill { from, slot } => {
                 let to = self.vector(slot);
-                self.asm.put(Instruction::with2(Op::VEX_Vmovupd_ymmm256_ymm, to, ymm(from)));
+                self.asm.store(to, self.wide.form.register(from));
             }
             Step::Reload { to, from } => {
                 let from = self.source(from);
-                self.asm.copy(ymm(to), from);
+                self.asm.copy(self.wide.form.register(to), from);
             }
             Step::Run { line, args, dst } => {
                 let n_args = usize::from(self.wide.code.lines[line as usize].n_args);
-                let to = dst.map_or(TEMPORARY[0], ymm);
+                let to = dst.map_or(self.temporary[0], |dst| self.wide.form.register(dst));
                 match self.wide.code.actions[line as usize] {
                     Action::Load(addr) => self.load(addr, to),
                     Action::Store(addr) => self.store(addr, args[0]),
@@ -290,12 +300,11 @@ impl Emitter<'_> {
                         self.asm.fma(signs, to, args);
                     }
                     Action::Counter(info) => {
-                        let low = Register::XMM14;
-                        let code = Op::VEX_Vcvtsi2sd_xmm_xmm_rm64;
-                        self.asm.put(Instruction::with3(code, low, low, COUNTER));
-                        self.asm.put(Instruction::with2(Op::VEX_Vbroadcastsd_ymm_xmm, to, low));
-                        let lanes = Source::Memory(constant(Builtin::Lanes as u32));
-                        self.asm.binary(Op::VEX_Vaddpd_ymm_ymm_ymmm256, to, to, lanes);
+                        let low = self.wide.form.lowest(to);
+                        self.asm.put(Instruction::with3(self.moves.convert, low, low, COUNTER));
+                        self.asm.put(Instruction::with2(self.moves.spread, to, low));
+                        let lanes = Source::Memory(self.constant(Builtin::Lanes as u32));
+                        self.asm.binary(self.codes.add, to, to, lanes);
                         self.scale(info, to);
                     }
                 }
@@ -308,12 +317,12 @@ impl Emitter<'_> {
         let info = self.unit.kernel.counters[info as usize];
         if info.step != 1.0 {
             let step = self.new_constant(info.step);
-            self.asm.binary(Op::VEX_Vmulpd_ymm_ymm_ymmm256, register, register, step);
+            self.asm.binary(self.codes.mul, register, register, step);
         }
         // 0 + value is value, except for the sign of a zero.
         if info.base != 0.0 || info.step <= 0.0 {
             let base = self.new_constant(info.base);
-            self.asm.binary(Op::VEX_Vaddpd_ymm_ymm_ymmm256, register, register, base);
+            self.asm.binary(self.codes.add, register, register, base);
         }
     }
 
@@ -324,45 +333,36 @@ impl Emitter<'_> {
                 for (source, &arg) in sources.iter_mut().zip(args) {
                     *source = self.source(arg);
                 }
-                let constant = |which| constant(which as u32);
+                let bytes = self.bytes;
+                let constant = |which| at(POOL, bytes * which as i32);
                 self.asm.apply(inst, to, &sources[..args.len()], constant);
             }
             Jit::Call => {
-                let (helper, function) = match op.row().eval {
-                    Eval::F1(f) => {
-                        (runtime::each_lane1 as *const () as usize, f as *const () as usize)
-                    }
-                    Eval::F2(f) => {
-                        (runtime::each_lane2 as *const () as usize, f as *const () as usize)
-                    }
-                    Eval::F3(f) => {
-                        (runtime::each_lane3 as *const () as usize, f as *const () as usize)
-                    }
-                };
+                let (helper, function) = each_lane(self.wide.form, op.row().eval);
                 let area = self.wide.allocated.n_slots + self.wide.code.invariants.len() as u32;
                 for (k, &arg) in args.iter().enumerate() {
                     let source = self.source(arg);
                     let register = self.register(source);
                     let to = self.vector(area + k as u32);
-                    let code = Op::VEX_Vmovupd_ymmm256_ymm;
-                    self.asm.put(Instruction::with2(code, to, register));
+                    self.asm.store(to, register);
                 }
                 let begin = self.vector(area);
                 match op.row().wide {
                     Some(wide) => {
+                        let [t, _] = self.temporary;
                         if wide.tag.to_bits() != 0 {
                             let tag = self.new_constant(wide.tag);
-                            self.asm.copy(TEMPORARY[0], tag);
+                            self.asm.copy(t, tag);
                         } else {
-                            let code = Op::VEX_Vxorpd_ymm_ymm_ymmm256;
-                            let [t, _] = TEMPORARY;
-                            self.asm.put(Instruction::with3(code, t, t, t));
+                            self.asm.put(Instruction::with3(self.codes.xor, t, t, t));
                         }
                         let tags = self.vector(area + 2);
-                        let code = Op::VEX_Vmovupd_ymmm256_ymm;
-                        self.asm.put(Instruction::with2(code, tags, TEMPORARY[0]));
+                        self.asm.store(tags, t);
                         self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RDI, begin));
-                        self.call(wide.on_lanes as *const () as usize);
+                        self.call(match self.wide.form {
+                            Form::Eight => wide.on_eight as *const () as usize,
+                            Form::One | Form::Four => wide.on_four as *const () as usize,
+                        });
                     }
                     None => {
                         self.load_number(Register::RDI, function as u64);
@@ -387,16 +387,18 @@ impl Emitter<'_> {
             let from = self.lane(addr, 0);
             return self.asm.copy(to, Source::Memory(from));
         }
-        let (low, high) = (xmm(to), Register::XMM15);
-        for (first, register) in [(0, low), (2, high)] {
+        let (form, moves) = (self.wide.form, self.moves);
+        let low = form.lowest(self.temporary[0]);
+        for first in (0..form.lanes() as u32).step_by(2) {
+            let register = if first == 0 { form.lowest(to) } else { low };
             let from = self.lane(addr, first);
-            self.asm.put(Instruction::with2(Op::VEX_Vmovsd_xmm_m64, register, from));
+            self.asm.put(Instruction::with2(moves.load_low, register, from));
             let from = self.lane(addr, first + 1);
-            let code = Op::VEX_Vmovhpd_xmm_xmm_m64;
-            self.asm.put(Instruction::with3(code, register, register, from));
+            self.asm.put(Instruction::with3(moves.load_high, register, register, from));
+            if first > 0 {
+                self.asm.put(Instruction::with4(moves.insert, to, to, low, first / 2));
+            }
         }
-        let code = Op::VEX_Vinsertf128_ymm_ymm_xmmm128_imm8;
-        self.asm.put(Instruction::with4(code, to, to, high, 1));
     }
 
     fn store(&mut self, addr: AddrId, src: Operand) {
@@ -404,17 +406,20 @@ impl Emitter<'_> {
         let register = self.register(source);
         if self.is_contiguous(addr) {
             let to = self.lane(addr, 0);
-            self.asm.put(Instruction::with2(Op::VEX_Vmovupd_ymmm256_ymm, to, register));
-            return;
+            return self.asm.store(to, register);
         }
-        let high = Register::XMM15;
-        let code = Op::VEX_Vextractf128_xmmm128_ymm_imm8;
-        self.asm.put(Instruction::with3(code, high, register, 1));
-        for (first, register) in [(0, xmm(register)), (2, high)] {
+        let (form, moves) = (self.wide.form, self.moves);
+        let low = form.lowest(self.temporary[1]);
+        for first in (0..form.lanes() as u32).step_by(2) {
+            let mut pair = form.lowest(register);
+            if first > 0 {
+                self.asm.put(Instruction::with3(moves.extract, low, register, first / 2));
+                pair = low;
+            }
             let to = self.lane(addr, first);
-            self.asm.put(Instruction::with2(Op::VEX_Vmovsd_m64_xmm, to, register));
+            self.asm.put(Instruction::with2(moves.store_low, to, pair));
             let to = self.lane(addr, first + 1);
-            self.asm.put(Instruction::with2(Op::VEX_Vmovhpd_m64_xmm, to, register));
+            self.asm.put(Instruction::with2(moves.store_high, to, pair));
         }
     }
 
@@ -423,15 +428,16 @@ impl Emitter<'_> {
         match source {
             Source::Register(register) => register,
             Source::Memory(_) => {
-                self.asm.copy(TEMPORARY[0], source);
-                TEMPORARY[0]
+                let [t, _] = self.temporary;
+                self.asm.copy(t, source);
+                t
             }
         }
     }
 
     fn source(&mut self, operand: Operand) -> Source {
         match operand {
-            Operand::Register(register) => Source::Register(ymm(register)),
+            Operand::Register(register) => Source::Register(self.wide.form.register(register)),
             Operand::Slot(slot) => Source::Memory(self.vector(slot)),
             Operand::Fixed(value) => Source::Memory(self.fixed(value)),
         }
@@ -439,7 +445,7 @@ impl Emitter<'_> {
 
     fn fixed(&mut self, value: Value) -> MemoryOperand {
         match self.wide.code.homes[value as usize] {
-            Home::Constant(k) => constant(Builtin::ALL.len() as u32 + k),
+            Home::Constant(k) => self.constant(Builtin::ALL.len() as u32 + k),
             Home::Invariant(k) => self.vector(self.wide.allocated.n_slots + k),
             Home::Memory(addr) => self.lane(addr, 0),
             // What is computed has a register or a slot.
@@ -448,8 +454,9 @@ impl Emitter<'_> {
     }
 
     fn new_constant(&mut self, value: f64) -> Source {
-        self.constants.push([value; LANES]);
-        Source::Memory(constant(self.constants.len() as u32 - 1))
+        self.constants.push(value);
+        let place = Builtin::ALL.len() + self.constants.len() - 1;
+        Source::Memory(self.constant(place as u32))
     }
 
     fn pointer(&self, addr: AddrId) -> (usize, i32) {
@@ -485,7 +492,7 @@ impl Emitter<'_> {
             if !which(pointer.spread) {
                 continue;
             }
-            let n_lanes = if pointer.spread == Spread::Apart { LANES as u32 } else { 1 };
+            let n_lanes = if pointer.spread == Spread::Apart { self.wide.form.lanes() as u32 } else { 1 };
             for lane in 0..n_lanes {
                 self.compute(pointer, lane);
                 let word = self.word(PARAMETERS.len() as u32 + pointer.word + lane);
@@ -589,26 +596,37 @@ impl Emitter<'_> {
 
     /// A vector of the frame.
     fn vector(&self, k: u32) -> MemoryOperand {
-        at(FRAME, (VECTOR * k) as i32)
+        at(FRAME, self.bytes * k as i32)
     }
 
     /// A word of the frame.
     fn word(&self, k: u32) -> MemoryOperand {
         let wide = self.wide;
         let vectors = wide.allocated.n_slots + wide.code.invariants.len() as u32 + AREA;
-        at(FRAME, (VECTOR * vectors + 8 * k) as i32)
+        at(FRAME, self.bytes * vectors as i32 + 8 * k as i32)
+    }
+
+    /// A constant in all lanes, the builtin ones first.
+    fn constant(&self, k: u32) -> MemoryOperand {
+        at(POOL, self.bytes * k as i32)
     }
 }
 
-fn constant(k: u32) -> MemoryOperand {
-    at(POOL, (VECTOR * k) as i32)
-}
-
-fn ymm(register: u8) -> Register {
-    Register::YMM0 + u32::from(register)
-}
-
-/// The lower half of a vector register.
-fn xmm(register: Register) -> Register {
-    Register::XMM0 + (register as u32 - Register::YMM0 as u32)
+/// What calls a function of numbers for each lane of a form, and that function.
+fn each_lane(form: Form, function: Eval) -> (usize, usize) {
+    let is_eight = form == Form::Eight;
+    match function {
+        Eval::F1(f) => {
+            let [four, eight] = [runtime::each_lane1::<4>, runtime::each_lane1::<8>];
+            (if is_eight { eight } else { four } as *const () as usize, f as *const () as usize)
+        }
+        Eval::F2(f) => {
+            let [four, eight] = [runtime::each_lane2::<4>, runtime::each_lane2::<8>];
+            (if is_eight { eight } else { four } as *const () as usize, f as *const () as usize)
+        }
+        Eval::F3(f) => {
+            let [four, eight] = [runtime::each_lane3::<4>, runtime::each_lane3::<8>];
+            (if is_eight { eight } else { four } as *const () as usize, f as *const () as usize)
+        }
+    }
 }

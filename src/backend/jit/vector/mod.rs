@@ -1,30 +1,31 @@
-//! Loops as machine code over vectors of four numbers, for x86-64 with AVX2; Cranelift has no
-//! vectors wider than two.
+//! Loops as machine code over vectors of four numbers, for x86-64 with AVX2, or of eight, with
+//! AVX-512; Cranelift has no vectors wider than two.
 //!
 //! Takes a loop of straight-line code whose iterations see nothing of one another
-//! ([`crate::kernel::lanes`]) and gives a function of the engine `jit` that runs it, four
-//! iterations at a time. Each lane computes what its iteration would, so no bit changes. The last
-//! four iterations may overlap those before, as running an iteration twice changes nothing.
+//! ([`crate::kernel::lanes`]) and gives a function of the engine `jit` that runs it, as many
+//! iterations at a time as a vector has lanes. Each lane computes what its iteration would, so no
+//! bit changes. The last vector may overlap the one before, as running an iteration twice changes
+//! nothing.
 
 mod assembler;
 mod body;
 mod emit;
+mod form;
 mod operation;
 mod pointers;
 mod runtime;
 pub(super) mod straight;
 
-use super::Vectors;
 use super::address::Chains;
+use super::{JitOptions, Vectors};
 use crate::backend::abi::EngineError;
 use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
 use crate::kernel::{lanes, schedule};
-use crate::ops::math::LANES;
 
 use body::{Action, Code, Home, Invariant};
 pub(super) use emit::compile;
-use operation::N_REGISTERS;
+use form::Form;
 use pointers::Pointers;
 
 /// Whether this machine runs such code.
@@ -39,23 +40,40 @@ pub(super) fn is_supported() -> bool {
     }
 }
 
-/// Whether a loop can run in vectors here, and gains by it if it is to.
-pub(super) fn is_eligible(
+/// The widest vectors that this machine has.
+fn widest() -> Option<Form> {
+    if !is_supported() {
+        return None;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512dq")
+        && std::arch::is_x86_feature_detected!("avx512vl")
+    {
+        return Some(Form::Eight);
+    }
+    Some(Form::Four)
+}
+
+/// The vectors that a loop is to run in: none where it cannot, or gains nothing by it.
+fn form_of(
     kernel: &Kernel,
     id: LoopId,
     body: &lanes::Body,
-    vectors: Vectors,
-) -> bool {
-    let Trip::Const(n) = kernel.loops[id as usize].trip else { return false };
-    is_supported()
-        && (LANES as u64..1 << 52).contains(&n)
+    options: &JitOptions,
+) -> Option<Form> {
+    let Trip::Const(n) = kernel.loops[id as usize].trip else { return None };
+    let fits = |form: &Form| form.lanes() <= options.lanes && form.lanes() as u64 <= n;
+    let form = [widest()?, Form::Four].into_iter().find(fits)?;
+    let is_eligible = n < 1 << 52
         && body.repeatable
         && pointers::are_in_reach(kernel, id, body)
-        && match vectors {
+        && match options.vectors {
             Vectors::Narrow => false,
             Vectors::Worthwhile => is_worth_it(kernel, id, body, n),
             Vectors::All => true,
-        }
+        };
+    is_eligible.then_some(form)
 }
 
 /// Whether vectors save more than it takes to fill and empty them one by one.
@@ -84,24 +102,28 @@ const SHORTEST: u64 = 200;
 /// A loop with registers allocated.
 pub(super) struct Wide {
     id: LoopId,
+    form: Form,
     code: Code,
     allocated: Allocated,
     pointers: Pointers,
 }
 
 impl Wide {
-    /// Allocates a loop. `constants` holds the constants of the kernel by value.
-    pub fn new(
+    /// Allocates a loop, if it is to run in vectors. `constants` holds the constants of the kernel
+    /// by value.
+    pub fn of(
         kernel: &Kernel,
         chains: &Chains,
         id: LoopId,
         body: &lanes::Body,
         constants: &[Option<f64>],
-    ) -> Wide {
+        options: &JitOptions,
+    ) -> Option<Wide> {
+        let form = form_of(kernel, id, body, options)?;
         let code = Code::of(kernel, id, &kernel.insts[body.begin + 1..body.end], constants);
         let fixed = code.fixed();
         let order = schedule::depth_first(&code.lines, fixed.len());
-        let allocated = schedule::allocate_best(&code.lines, &fixed, N_REGISTERS, &order);
+        let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), &order);
         let accessed = code.actions.iter().filter_map(|action| match *action {
             Action::Load(addr) | Action::Store(addr) => Some(addr),
             _ => None,
@@ -114,8 +136,9 @@ impl Wide {
             Invariant::Load(addr) => Some(addr),
             _ => None,
         });
-        let pointers = Pointers::of(chains, id, accessed.chain(kept).chain(before));
-        Wide { id, code, allocated, pointers }
+        let accessed = accessed.chain(kept).chain(before);
+        let pointers = Pointers::of(chains, id, accessed, form.lanes());
+        Some(Wide { id, form, code, allocated, pointers })
     }
 
     /// Numbers of scratch memory that the code needs.

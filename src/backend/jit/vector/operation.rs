@@ -1,140 +1,10 @@
-//! Elementwise operations as instructions over vectors or single numbers, with the same bits.
+//! Elementwise operations as instructions of any form, with the same bits.
 
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 use super::assembler::Assembler;
+use super::form::Form;
 use crate::ops::scalar::{Comparison, Inst, Jit, ScalarOp};
-
-/// Registers for values; two more are for [`Form::temporary`] ones.
-pub(super) const N_REGISTERS: u8 = 14;
-
-/// What instructions work on: vectors of four numbers, or single ones.
-#[derive(Copy, Clone, PartialEq, Eq)]
-pub(super) enum Form {
-    Packed,
-    Single,
-}
-
-/// The instructions of a form.
-struct Codes {
-    add: Code,
-    sub: Code,
-    mul: Code,
-    div: Code,
-    min: Code,
-    max: Code,
-    and: Code,
-    or: Code,
-    xor: Code,
-    compare: Code,
-    blend: Code,
-    copy: Code,
-    load: Code,
-    store: Code,
-    /// For each [`Signs`], as [`Signs::codes`] lists them.
-    fma: [[Code; 3]; 4],
-}
-
-const PACKED: Codes = Codes {
-    add: Code::VEX_Vaddpd_ymm_ymm_ymmm256,
-    sub: Code::VEX_Vsubpd_ymm_ymm_ymmm256,
-    mul: Code::VEX_Vmulpd_ymm_ymm_ymmm256,
-    div: Code::VEX_Vdivpd_ymm_ymm_ymmm256,
-    min: Code::VEX_Vminpd_ymm_ymm_ymmm256,
-    max: Code::VEX_Vmaxpd_ymm_ymm_ymmm256,
-    and: Code::VEX_Vandpd_ymm_ymm_ymmm256,
-    or: Code::VEX_Vorpd_ymm_ymm_ymmm256,
-    xor: Code::VEX_Vxorpd_ymm_ymm_ymmm256,
-    compare: Code::VEX_Vcmppd_ymm_ymm_ymmm256_imm8,
-    blend: Code::VEX_Vblendvpd_ymm_ymm_ymmm256_ymm,
-    copy: Code::VEX_Vmovupd_ymm_ymmm256,
-    load: Code::VEX_Vmovupd_ymm_ymmm256,
-    store: Code::VEX_Vmovupd_ymmm256_ymm,
-    fma: [
-        [
-            Code::VEX_Vfmadd132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256,
-        ],
-        [
-            Code::VEX_Vfmsub132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmsub213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmsub231pd_ymm_ymm_ymmm256,
-        ],
-        [
-            Code::VEX_Vfnmadd132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmadd213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmadd231pd_ymm_ymm_ymmm256,
-        ],
-        [
-            Code::VEX_Vfnmsub132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmsub231pd_ymm_ymm_ymmm256,
-        ],
-    ],
-};
-
-/// Bitwise instructions read 16 bytes, which only constants have in memory.
-const SINGLE: Codes = Codes {
-    add: Code::VEX_Vaddsd_xmm_xmm_xmmm64,
-    sub: Code::VEX_Vsubsd_xmm_xmm_xmmm64,
-    mul: Code::VEX_Vmulsd_xmm_xmm_xmmm64,
-    div: Code::VEX_Vdivsd_xmm_xmm_xmmm64,
-    min: Code::VEX_Vminsd_xmm_xmm_xmmm64,
-    max: Code::VEX_Vmaxsd_xmm_xmm_xmmm64,
-    and: Code::VEX_Vandpd_xmm_xmm_xmmm128,
-    or: Code::VEX_Vorpd_xmm_xmm_xmmm128,
-    xor: Code::VEX_Vxorpd_xmm_xmm_xmmm128,
-    compare: Code::VEX_Vcmpsd_xmm_xmm_xmmm64_imm8,
-    blend: Code::VEX_Vblendvpd_xmm_xmm_xmmm128_xmm,
-    copy: Code::VEX_Vmovapd_xmm_xmmm128,
-    load: Code::VEX_Vmovsd_xmm_m64,
-    store: Code::VEX_Vmovsd_m64_xmm,
-    fma: [
-        [
-            Code::VEX_Vfmadd132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmadd213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmadd231sd_xmm_xmm_xmmm64,
-        ],
-        [
-            Code::VEX_Vfmsub132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmsub213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmsub231sd_xmm_xmm_xmmm64,
-        ],
-        [
-            Code::VEX_Vfnmadd132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmadd213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmadd231sd_xmm_xmm_xmmm64,
-        ],
-        [
-            Code::VEX_Vfnmsub132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmsub213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmsub231sd_xmm_xmm_xmmm64,
-        ],
-    ],
-};
-
-impl Form {
-    fn codes(self) -> &'static Codes {
-        match self {
-            Form::Packed => &PACKED,
-            Form::Single => &SINGLE,
-        }
-    }
-
-    pub fn register(self, number: u8) -> Register {
-        let first = match self {
-            Form::Packed => Register::YMM0,
-            Form::Single => Register::XMM0,
-        };
-        first + u32::from(number)
-    }
-
-    /// Registers that nothing else uses.
-    pub fn temporary(self) -> [Register; 2] {
-        [self.register(N_REGISTERS), self.register(N_REGISTERS + 1)]
-    }
-}
 
 /// Bit `k` if argument `k` may be read from memory.
 pub(super) fn folds(op: ScalarOp) -> u8 {
@@ -182,13 +52,14 @@ pub(super) enum Builtin {
 }
 
 impl Builtin {
-    pub const ALL: [[f64; 4]; 6] = [
-        [0.0; 4],
-        [1.0; 4],
-        [-1.0; 4],
-        [-0.0; 4],
-        [f64::from_bits(!(1 << 63)); 4],
-        [0.0, 1.0, 2.0, 3.0],
+    /// In as many lanes as a form may have.
+    pub const ALL: [[f64; 8]; 6] = [
+        [0.0; 8],
+        [1.0; 8],
+        [-1.0; 8],
+        [-0.0; 8],
+        [f64::from_bits(!(1 << 63)); 8],
+        [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
     ];
 }
 
@@ -252,20 +123,68 @@ impl Assembler {
         }
     }
 
-    fn compare(&mut self, to: Register, a: Register, b: Source, predicate: u32) {
-        let code = self.form.codes().compare;
+    /// Where comparison `k` of two leaves what it finds: a mask register, or a temporary one with
+    /// all bits set where it holds.
+    fn mask(&self, k: usize) -> Register {
+        match self.form {
+            Form::Eight => [Register::K1, Register::K2][k],
+            Form::One | Form::Four => self.form.temporary()[k],
+        }
+    }
+
+    fn compare(&mut self, k: usize, a: Register, b: Source, predicate: u32) {
+        let (code, to) = (self.form.codes().compare, self.mask(k));
         self.put(match b {
             Source::Register(b) => Instruction::with4(code, to, a, b, predicate),
             Source::Memory(b) => Instruction::with4(code, to, a, b, predicate),
         });
     }
 
-    /// `to = mask ? yes : no`.
-    fn blend(&mut self, to: Register, no: Register, yes: Source, mask: Register) {
-        let code = self.form.codes().blend;
-        self.put(match yes {
-            Source::Register(yes) => Instruction::with4(code, to, no, yes, mask),
-            Source::Memory(yes) => Instruction::with4(code, to, no, yes, mask),
+    /// Masks 0 and 1 together as mask 0.
+    fn join(&mut self, inst: Inst) {
+        let codes = self.form.codes();
+        let code = match (self.form, inst) {
+            (Form::Eight, Inst::And) => Code::VEX_Kandw_kr_kr_kr,
+            (Form::Eight, _) => Code::VEX_Korw_kr_kr_kr,
+            (_, Inst::And) => codes.and,
+            _ => codes.or,
+        };
+        let [a, b] = [self.mask(0), self.mask(1)];
+        self.binary(code, a, a, Source::Register(b));
+    }
+
+    /// 1 where mask 0 holds, else 0.
+    fn truth(&mut self, to: Register, one: MemoryOperand) {
+        let (codes, mask) = (self.form.codes(), self.mask(0));
+        match self.form {
+            Form::Eight => {
+                let load = Instruction::with2(codes.load, to, one);
+                self.put(load.map(|mut load| {
+                    load.set_op_mask(mask);
+                    load.set_zeroing_masking(true);
+                    load
+                }));
+            }
+            Form::One | Form::Four => self.binary(codes.and, to, mask, Source::Memory(one)),
+        }
+    }
+
+    /// `yes` where mask 0 holds, else `no`.
+    fn blend(&mut self, to: Register, no: Register, yes: Source) {
+        let (code, mask) = (self.form.codes().blend, self.mask(0));
+        self.put(match (self.form, yes) {
+            (Form::Eight, yes) => {
+                let blend = match yes {
+                    Source::Register(yes) => Instruction::with3(code, to, no, yes),
+                    Source::Memory(yes) => Instruction::with3(code, to, no, yes),
+                };
+                blend.map(|mut blend| {
+                    blend.set_op_mask(mask);
+                    blend
+                })
+            }
+            (_, Source::Register(yes)) => Instruction::with4(code, to, no, yes, mask),
+            (_, Source::Memory(yes)) => Instruction::with4(code, to, no, yes, mask),
         });
     }
 
@@ -278,6 +197,7 @@ impl Assembler {
         args: &[Source],
         constant: impl Fn(Builtin) -> MemoryOperand,
     ) {
+        let one = constant(Builtin::One);
         let constant = |which| Source::Memory(constant(which));
         let form = self.form;
         let codes = form.codes();
@@ -308,36 +228,22 @@ impl Assembler {
             Inst::Neg => self.binary(codes.xor, to, a, constant(Builtin::SignBit)),
             Inst::Abs => self.binary(codes.and, to, a, constant(Builtin::AllButSign)),
             Inst::Sqrt => self.put(match (form, first) {
-                (Form::Packed, Source::Register(a)) => {
-                    Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a)
-                }
-                (Form::Packed, Source::Memory(a)) => {
-                    Instruction::with2(Code::VEX_Vsqrtpd_ymm_ymmm256, to, a)
-                }
-                (Form::Single, Source::Register(a)) => {
-                    Instruction::with3(Code::VEX_Vsqrtsd_xmm_xmm_xmmm64, to, a, a)
-                }
-                (Form::Single, Source::Memory(a)) => {
-                    Instruction::with3(Code::VEX_Vsqrtsd_xmm_xmm_xmmm64, to, to, a)
-                }
+                (Form::One, Source::Register(a)) => Instruction::with3(codes.sqrt, to, a, a),
+                (Form::One, Source::Memory(a)) => Instruction::with3(codes.sqrt, to, to, a),
+                (_, Source::Register(a)) => Instruction::with2(codes.sqrt, to, a),
+                (_, Source::Memory(a)) => Instruction::with2(codes.sqrt, to, a),
             }),
             Inst::Floor | Inst::Ceil => {
                 let way = if inst == Inst::Floor { DOWN } else { UP };
                 self.put(match (form, first) {
-                    (Form::Packed, Source::Register(a)) => {
-                        Instruction::with3(Code::VEX_Vroundpd_ymm_ymmm256_imm8, to, a, way)
+                    (Form::One, Source::Register(a)) => {
+                        Instruction::with4(codes.round, to, a, a, way)
                     }
-                    (Form::Packed, Source::Memory(a)) => {
-                        Instruction::with3(Code::VEX_Vroundpd_ymm_ymmm256_imm8, to, a, way)
+                    (Form::One, Source::Memory(a)) => {
+                        Instruction::with4(codes.round, to, to, a, way)
                     }
-                    (Form::Single, Source::Register(a)) => {
-                        let code = Code::VEX_Vroundsd_xmm_xmm_xmmm64_imm8;
-                        Instruction::with4(code, to, a, a, way)
-                    }
-                    (Form::Single, Source::Memory(a)) => {
-                        let code = Code::VEX_Vroundsd_xmm_xmm_xmmm64_imm8;
-                        Instruction::with4(code, to, to, a, way)
-                    }
+                    (_, Source::Register(a)) => Instruction::with3(codes.round, to, a, way),
+                    (_, Source::Memory(a)) => Instruction::with3(codes.round, to, a, way),
                 });
             }
             // The instruction gives its second argument for zeros and NaN: both orders joined give
@@ -351,7 +257,11 @@ impl Assembler {
                 self.binary(codes.max, t, a, second);
                 self.binary(codes.max, u, b, first);
                 self.binary(codes.and, t, t, Source::Register(u));
-                self.compare(u, a, second, UNORDERED);
+                self.compare(1, a, second, UNORDERED);
+                if form == Form::Eight {
+                    let mask = self.mask(1);
+                    self.put(Instruction::with2(Code::EVEX_Vpmovm2q_zmm_kr, u, mask));
+                }
                 self.binary(codes.or, to, t, Source::Register(u));
             }
             Inst::Copysign => {
@@ -360,34 +270,33 @@ impl Assembler {
                 self.binary(codes.or, to, t, Source::Register(u));
             }
             Inst::Compare(comparison) => {
-                self.compare(t, a, second, predicate(comparison));
-                self.binary(codes.and, to, t, constant(Builtin::One));
+                self.compare(0, a, second, predicate(comparison));
+                self.truth(to, one);
             }
             Inst::And | Inst::Or => {
-                let code = if inst == Inst::And { codes.and } else { codes.or };
-                self.compare(t, a, constant(Builtin::Zero), NOT_EQUAL);
-                self.compare(u, b, constant(Builtin::Zero), NOT_EQUAL);
-                self.binary(code, t, t, Source::Register(u));
-                self.binary(codes.and, to, t, constant(Builtin::One));
+                self.compare(0, a, constant(Builtin::Zero), NOT_EQUAL);
+                self.compare(1, b, constant(Builtin::Zero), NOT_EQUAL);
+                self.join(inst);
+                self.truth(to, one);
             }
             Inst::Not => {
-                self.compare(t, a, constant(Builtin::Zero), EQUAL);
-                self.binary(codes.and, to, t, constant(Builtin::One));
+                self.compare(0, a, constant(Builtin::Zero), EQUAL);
+                self.truth(to, one);
             }
             Inst::Step => {
-                self.compare(t, a, constant(Builtin::Zero), GREATER_EQUAL);
-                self.binary(codes.and, to, t, constant(Builtin::One));
+                self.compare(0, a, constant(Builtin::Zero), GREATER_EQUAL);
+                self.truth(to, one);
             }
             Inst::Select => {
                 let other = args.get(2).copied().unwrap_or(first);
-                self.compare(t, a, constant(Builtin::Zero), NOT_EQUAL);
-                self.blend(to, register(other), second, t);
+                self.compare(0, a, constant(Builtin::Zero), NOT_EQUAL);
+                self.blend(to, register(other), second);
             }
             Inst::Sign => {
-                self.compare(t, a, constant(Builtin::Zero), GREATER);
-                self.blend(u, a, constant(Builtin::One), t);
-                self.compare(t, a, constant(Builtin::Zero), LESS);
-                self.blend(to, u, constant(Builtin::MinusOne), t);
+                self.compare(0, a, constant(Builtin::Zero), GREATER);
+                self.blend(u, a, constant(Builtin::One));
+                self.compare(0, a, constant(Builtin::Zero), LESS);
+                self.blend(to, u, constant(Builtin::MinusOne));
             }
         }
     }

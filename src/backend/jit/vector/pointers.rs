@@ -5,7 +5,6 @@
 
 use rustc_hash::FxHashMap;
 
-use super::LANES;
 use crate::backend::jit::address::{Chains, Link};
 use crate::kernel::ir::{Addr, AddrId, Kernel, LoopId};
 use crate::kernel::lanes::{self, stride};
@@ -25,7 +24,8 @@ pub(super) enum Spread {
 pub(super) struct Pointer {
     pub link: u32,
     pub spread: Spread,
-    /// The word of memory that holds it, the first of four if lanes are apart.
+    /// The word of memory that holds it, the first of as many as there are lanes if they are
+    /// apart.
     pub word: u32,
     /// How often an iteration uses it.
     pub n_uses: u32,
@@ -40,8 +40,13 @@ pub(super) struct Pointers {
 }
 
 impl Pointers {
-    /// The pointers behind some addresses.
-    pub fn of(chains: &Chains, id: LoopId, addrs: impl Iterator<Item = AddrId>) -> Pointers {
+    /// The pointers behind some addresses, for so many lanes.
+    pub fn of(
+        chains: &Chains,
+        id: LoopId,
+        addrs: impl Iterator<Item = AddrId>,
+        n_lanes: usize,
+    ) -> Pointers {
         let mut uses: FxHashMap<u32, u32> = FxHashMap::default();
         for addr in addrs {
             *uses.entry(chains.places[addr as usize].0).or_default() += 1;
@@ -65,7 +70,7 @@ impl Pointers {
             let spread = pointers.spread_of(&chains.links[link as usize], id);
             pointers.place.insert(link, pointers.all.len() as u32);
             let word = pointers.n_words;
-            pointers.n_words += if spread == Spread::Apart { LANES as u32 } else { 1 };
+            pointers.n_words += if spread == Spread::Apart { n_lanes as u32 } else { 1 };
             pointers.all.push(Pointer { link, spread, word, n_uses: uses[&link] });
         }
         pointers
@@ -112,7 +117,7 @@ pub(super) fn are_in_reach(kernel: &Kernel, id: LoopId, body: &lanes::Body) -> b
     body.loads.iter().chain(&body.stores).all(|&at| near(&kernel.addrs[at as usize]))
 }
 
-/// A stride of so many numbers is too far, even for four iterations.
+/// A stride of so many numbers is too far, even for eight iterations.
 const FAR: u64 = 1 << 25;
 
 /// Whether all distances that lead to a number fit into 32 bits.

@@ -1,6 +1,5 @@
 //! What vector code calls.
 
-use super::LANES;
 use crate::backend::abi::Context;
 use crate::backend::jit::runtime::{fail_cancelled, note_iteration};
 
@@ -8,11 +7,11 @@ use crate::backend::jit::runtime::{fail_cancelled, note_iteration};
 ///
 /// # Safety
 /// `area` points to three vectors of arguments and one for the results.
-pub(super) unsafe extern "C" fn each_lane1(f: extern "C" fn(f64) -> f64, area: *mut f64) {
+pub(super) unsafe extern "C" fn each_lane1<const N: usize>(f: extern "C" fn(f64) -> f64, area: *mut f64) {
     // SAFETY: by the contract above.
-    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * LANES) };
-    for lane in 0..LANES {
-        area[3 * LANES + lane] = f(area[lane]);
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
+    for lane in 0..N {
+        area[3 * N + lane] = f(area[lane]);
     }
 }
 
@@ -20,11 +19,11 @@ pub(super) unsafe extern "C" fn each_lane1(f: extern "C" fn(f64) -> f64, area: *
 ///
 /// # Safety
 /// As there.
-pub(super) unsafe extern "C" fn each_lane2(f: extern "C" fn(f64, f64) -> f64, area: *mut f64) {
+pub(super) unsafe extern "C" fn each_lane2<const N: usize>(f: extern "C" fn(f64, f64) -> f64, area: *mut f64) {
     // SAFETY: by the contract above.
-    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * LANES) };
-    for lane in 0..LANES {
-        area[3 * LANES + lane] = f(area[lane], area[LANES + lane]);
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
+    for lane in 0..N {
+        area[3 * N + lane] = f(area[lane], area[N + lane]);
     }
 }
 
@@ -32,11 +31,11 @@ pub(super) unsafe extern "C" fn each_lane2(f: extern "C" fn(f64, f64) -> f64, ar
 ///
 /// # Safety
 /// As there.
-pub(super) unsafe extern "C" fn each_lane3(f: extern "C" fn(f64, f64, f64) -> f64, area: *mut f64) {
+pub(super) unsafe extern "C" fn each_lane3<const N: usize>(f: extern "C" fn(f64, f64, f64) -> f64, area: *mut f64) {
     // SAFETY: by the contract above.
-    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * LANES) };
-    for lane in 0..LANES {
-        area[3 * LANES + lane] = f(area[lane], area[LANES + lane], area[2 * LANES + lane]);
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
+    for lane in 0..N {
+        area[3 * N + lane] = f(area[lane], area[N + lane], area[2 * N + lane]);
     }
 }
 

@@ -20,24 +20,26 @@ mod table;
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
-/// Numbers in a vector.
+/// Calls that code without vectors of its own makes together.
 pub const LANES: usize = 4;
 
 /// Up to three vectors of arguments, then one for the results.
-pub type Area = [[f64; LANES]; 4];
+pub type Area<const N: usize> = [[f64; N]; 4];
 
 /// Forms of a function for machine code; on x86-64 they need AVX2 and FMA.
 #[derive(Copy, Clone)]
 pub struct Wide {
     /// Takes the first vectors of an [`Area`], as many as the function has arguments.
-    pub on_lanes: unsafe extern "C" fn(&mut Area),
+    pub on_four: unsafe extern "C" fn(&mut Area<4>),
+    /// The same; on x86-64 it needs AVX-512 F, DQ and VL besides.
+    pub on_eight: unsafe extern "C" fn(&mut Area<8>),
     /// What the third vector holds in lanes for this operation: one call serves several
     /// operations at once.
     pub tag: f64,
     pub on_one: One,
     /// For functions of one argument: takes four numbers, and in the lowest bits of the fifth
     /// argument whether each is to be treated as one with a tag.
-    pub on_four: Option<OnFour>,
+    pub together: Option<Together>,
 }
 
 /// A function for machine code of as many numbers as it has arguments.
@@ -56,7 +58,7 @@ impl One {
     }
 }
 
-pub type OnFour = unsafe extern "C" fn(f64, f64, f64, f64, u64, &mut [f64; LANES]);
+pub type Together = unsafe extern "C" fn(f64, f64, f64, f64, u64, &mut [f64; LANES]);
 
 /// For each function a form that suits any machine, and those for machine code. Arguments that
 /// are not `near` go to another function, one by one.
@@ -90,25 +92,34 @@ macro_rules! elementary {
             }
 
             #[inline(always)]
-            fn each(x: &[f64; LANES], y: &mut [f64; LANES]) {
-                for lane in 0..LANES {
+            fn each<const N: usize>(x: &[f64; N], y: &mut [f64; N]) {
+                for lane in 0..N {
                     y[lane] = $of(Way::<IN_CODE, false>, x[lane]);
                 }
                 $(if !x.iter().all(|&x| $is_near(x)) {
-                    for lane in (0..LANES).filter(|&lane| !$is_near(x[lane])) {
+                    for lane in (0..N).filter(|&lane| !$is_near(x[lane])) {
                         y[lane] = $far(x[lane]);
                     }
                 })?
             }
 
             #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_lanes(area: &mut Area) {
+            pub extern "C" fn on_four(area: &mut Area<4>) {
+                let [x, .., y] = area;
+                each(x, y);
+            }
+
+            #[cfg_attr(
+                target_arch = "x86_64",
+                target_feature(enable = "avx512f,avx512dq,avx512vl,fma")
+            )]
+            pub extern "C" fn on_eight(area: &mut Area<8>) {
                 let [x, .., y] = area;
                 each(x, y);
             }
 
             #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_four(
+            pub extern "C" fn together(
                 a: f64,
                 b: f64,
                 c: f64,
@@ -121,10 +132,11 @@ macro_rules! elementary {
         }
 
         pub const $wide: Wide = Wide {
-            on_lanes: $name::on_lanes,
+            on_four: $name::on_four,
+            on_eight: $name::on_eight,
             tag: 0.0,
             on_one: One::F1($name::on_one),
-            on_four: Some($name::on_four),
+            together: Some($name::together),
         };
     )*};
 }
@@ -179,20 +191,33 @@ macro_rules! elementary_2 {
                 $of(Way::<IN_CODE, true>, a, b)
             }
 
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_lanes(area: &mut Area) {
-                let [a, b, _, y] = area;
-                for lane in 0..LANES {
+            #[inline(always)]
+            fn each<const N: usize>([a, b, _, y]: &mut Area<N>) {
+                for lane in 0..N {
                     y[lane] = $of(Way::<IN_CODE, false>, a[lane], b[lane]);
                 }
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_four(area: &mut Area<4>) {
+                each(area);
+            }
+
+            #[cfg_attr(
+                target_arch = "x86_64",
+                target_feature(enable = "avx512f,avx512dq,avx512vl,fma")
+            )]
+            pub extern "C" fn on_eight(area: &mut Area<8>) {
+                each(area);
             }
         }
 
         pub const $wide: Wide = Wide {
-            on_lanes: $name::on_lanes,
+            on_four: $name::on_four,
+            on_eight: $name::on_eight,
             tag: 0.0,
             on_one: One::F2($name::on_one),
-            on_four: None,
+            together: None,
         };
     )*};
 }
@@ -205,31 +230,38 @@ elementary_2! {
 
 /// Sines and cosines; the tags are quarters of a turn in the bits of a number.
 pub const SIN: Wide = Wide {
-    on_lanes: sines_on_lanes,
+    on_four: sines_on_four,
+    on_eight: sines_on_eight,
     tag: f64::from_bits(0),
-    on_four: Some(sines_on_four),
+    together: Some(sines_together),
     ..SIN_ALONE
 };
 pub const COS: Wide = Wide { tag: f64::from_bits(1), on_one: COS_ALONE.on_one, ..SIN };
 
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-extern "C" fn sines_on_lanes(area: &mut Area) {
+extern "C" fn sines_on_four(area: &mut Area<4>) {
+    let [x, _, quarters, y] = area;
+    sines(x, &quarters.map(f64::to_bits), y);
+}
+
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx512dq,avx512vl,fma"))]
+extern "C" fn sines_on_eight(area: &mut Area<8>) {
     let [x, _, quarters, y] = area;
     sines(x, &quarters.map(f64::to_bits), y);
 }
 
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-extern "C" fn sines_on_four(a: f64, b: f64, c: f64, d: f64, tags: u64, y: &mut [f64; LANES]) {
+extern "C" fn sines_together(a: f64, b: f64, c: f64, d: f64, tags: u64, y: &mut [f64; LANES]) {
     sines(&[a, b, c, d], &[tags & 1, tags >> 1 & 1, tags >> 2 & 1, tags >> 3 & 1], y);
 }
 
 #[inline(always)]
-fn sines(x: &[f64; LANES], quarters: &[u64; LANES], y: &mut [f64; LANES]) {
-    for lane in 0..LANES {
+fn sines<const N: usize>(x: &[f64; N], quarters: &[u64; N], y: &mut [f64; N]) {
+    for lane in 0..N {
         y[lane] = circular::sine_of(Way::<IN_CODE, false>, x[lane], quarters[lane]);
     }
     if !x.iter().all(|&x| circular::is_near(x)) {
-        for lane in (0..LANES).filter(|&lane| !circular::is_near(x[lane])) {
+        for lane in (0..N).filter(|&lane| !circular::is_near(x[lane])) {
             y[lane] = if quarters[lane] == 0 { libm::sin(x[lane]) } else { libm::cos(x[lane]) };
         }
     }

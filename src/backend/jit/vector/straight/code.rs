@@ -218,7 +218,7 @@ impl Reader<'_> {
             let (Some(wide), &Inst::Apply { args, .. }) = (pack::wide(inst), inst) else {
                 continue;
             };
-            group.function = wide.on_four.map_or(0, |f| f as *const () as usize);
+            group.function = wide.together.map_or(0, |f| f as *const () as usize);
             group.tags |= u64::from(wide.tag.to_bits() != 0) << lane;
             self.write(args[0], Action::Stage(first + lane));
         }

@@ -12,7 +12,8 @@ use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
 use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
-use crate::backend::jit::vector::operation::{Builtin, Form, Source};
+use crate::backend::jit::vector::form::Form;
+use crate::backend::jit::vector::operation::{Builtin, Source};
 use crate::backend::jit::vector::refused;
 use crate::kernel::allocate::{Operand, Step};
 use crate::kernel::ir::{AddrId, Base};
@@ -92,7 +93,7 @@ pub(in crate::backend::jit) fn compile(
 ) -> Result<Vec<u8>, EngineError> {
     let has_calls = straight.code.has_calls();
     let mut emitter = Emitter {
-        asm: Assembler::new(Form::Single, 8 * straight.allocated.steps.len() + 256)?,
+        asm: Assembler::new(Form::One, 8 * straight.allocated.steps.len() + 256)?,
         straight,
         unit,
         at: if has_calls { KEPT } else { PARAMETERS },
@@ -260,15 +261,15 @@ impl Emitter<'_> {
         match *step {
             Step::Spill { from, slot } => {
                 let to = self.number(slot);
-                self.asm.store(to, Form::Single.register(from));
+                self.asm.store(to, Form::One.register(from));
             }
             Step::Reload { to, from } => {
                 let from = self.source(from);
-                self.asm.copy(Form::Single.register(to), from);
+                self.asm.copy(Form::One.register(to), from);
             }
             Step::Run { line, args, dst } => {
-                let [temporary, _] = Form::Single.temporary();
-                let to = dst.map_or(temporary, |dst| Form::Single.register(dst));
+                let [temporary, _] = Form::One.temporary();
+                let to = dst.map_or(temporary, |dst| Form::One.register(dst));
                 self.run(line as usize, args, to);
                 let kept = self.straight.code.kept[line as usize];
                 if kept != NO_HOME {
@@ -293,7 +294,7 @@ impl Emitter<'_> {
             Action::Accumulate(addr) => {
                 let term = self.register(args[0]);
                 let memory = self.memory(addr);
-                let sum = Form::Single.temporary()[1];
+                let sum = Form::One.temporary()[1];
                 self.asm.copy(sum, Source::Memory(memory));
                 self.asm.binary(Op::VEX_Vaddsd_xmm_xmm_xmmm64, sum, sum, Source::Register(term));
                 self.asm.store(memory, sum);
@@ -408,7 +409,7 @@ impl Emitter<'_> {
         match self.source(operand) {
             Source::Register(register) => register,
             memory => {
-                let [temporary, _] = Form::Single.temporary();
+                let [temporary, _] = Form::One.temporary();
                 self.asm.copy(temporary, memory);
                 temporary
             }
@@ -417,7 +418,7 @@ impl Emitter<'_> {
 
     fn source(&mut self, operand: Operand) -> Source {
         match operand {
-            Operand::Register(register) => Source::Register(Form::Single.register(register)),
+            Operand::Register(register) => Source::Register(Form::One.register(register)),
             Operand::Slot(slot) => Source::Memory(self.number(slot)),
             Operand::Fixed(value) => {
                 Source::Memory(match self.straight.code.homes[value as usize] {

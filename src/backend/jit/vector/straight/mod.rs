@@ -10,7 +10,7 @@ mod emit;
 mod segments;
 
 use super::super::address::Chains;
-use super::operation::N_REGISTERS;
+use super::form::Form;
 use super::pointers::Pointers;
 use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, LoopId};
@@ -48,8 +48,8 @@ impl Straight {
         let code = Code::of(around, &around.kernel.insts[begin..end]);
         let fixed = code.fixed();
         let order = depth_first(&code, fixed.len());
-        let allocated = schedule::allocate_best(&code.lines, &fixed, N_REGISTERS, &order);
-        let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses());
+        let allocated = schedule::allocate_best(&code.lines, &fixed, Form::One.n_registers(), &order);
+        let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
         Straight { code, allocated, pointers }
     }
 
