@@ -1,17 +1,20 @@
-//! Works of `../shared/data/expr` at 10^5 points on one thread: `evaluate_many`, beside the same
-//! operations as a loop in C, compiled by gcc -O3 -march=native -ffast-math, which takes vectors
-//! and the vector functions of its library (4 ulp). Ours reads points one after the other, C reads
-//! a column for each number.
+//! Works of `../shared/data/expr` at 10^5 points on one thread, by default and under `--math
+//! fast`: `evaluate_many_into`, beside the same operations as a loop in C, compiled by gcc -O3
+//! -march=native -ffast-math, which takes vectors and the vector functions of its library (4 ulp).
+//! Both read a column for each number, which the ratios are of; ours also takes points one after
+//! the other.
 //!
-//! `cargo bench --bench points`
+//! `cargo bench --bench points [NAME]`
 
 mod support;
 
 use std::fmt::Write;
 
 use nablac::backend::abi::Memory;
-use nablac::function::Compiled;
+use nablac::function::{Compiled, Layout, Options};
 use nablac::kernel::ir::Kernel;
+use nablac::simplify::SimplifyOptions;
+use nablac::simplify::rules::Math;
 use support::works::{Ratios, by_gcc, helpers, names, statements, work};
 use support::{one_thread, thread_seconds};
 
@@ -19,25 +22,31 @@ const POINTS: usize = 100_000;
 const TOGETHER: usize = 60;
 
 fn main() {
-    let mut ratios = Ratios::default();
-    println!("work            ns a point: ours, gcc; ours / gcc");
-    for name in names() {
-        let (compiled, inputs) = work(&name, &one_thread(), POINTS);
-        let ours = ours(&compiled, &inputs) * 1e9;
-        let text = in_c(&compiled.kernel, &inputs);
-        match text.and_then(|text| by_gcc(&name, &text, &["-ffast-math"])) {
-            Some(gcc) => {
-                println!("{name:14} {ours:10.1} {gcc:10.1} {:8.3}", ours / gcc);
-                ratios.add(ours / gcc);
+    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    for (math, title) in [(Math::Real, "default"), (Math::Fast, "--math fast")] {
+        let mut ratios = Ratios::default();
+        println!("{title}: ns a point: ours in columns, point by point, gcc; columns / gcc");
+        for name in names().into_iter().filter(|name| name.contains(&filter)) {
+            let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
+            let (compiled, inputs) = work(&name, &Options { simplify, ..one_thread() }, POINTS);
+            let [columns, points] =
+                [Layout::Columns, Layout::Points].map(|l| ours(&compiled, l, &inputs) * 1e9);
+            let text = in_c(&compiled.kernel, &inputs);
+            match text.and_then(|text| by_gcc(&name, &text, &["-ffast-math"])) {
+                Some(gcc) => {
+                    let ratio = columns / gcc;
+                    println!("{name:14} {columns:10.1} {points:10.1} {gcc:10.1} {ratio:8.3}");
+                    ratios.add(ratio);
+                }
+                None => println!("{name:14} {columns:10.1} {points:10.1}, no gcc or loops"),
             }
-            None => println!("{name:14} {ours:10.1}, no gcc or loops in the kernel"),
         }
+        println!("geometric mean {:.3}", ratios.mean());
     }
-    println!("geometric mean {:.3}", ratios.mean());
 }
 
 /// Least seconds a point.
-fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
+fn ours(compiled: &Compiled, layout: Layout, inputs: &[Vec<f64>]) -> f64 {
     let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let outputs = compiled.function.outputs().iter();
     let mut values: Vec<Vec<f64>> =
@@ -50,7 +59,7 @@ fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
         for _ in 0..TOGETHER {
             let mut wanted: Vec<_> = values.iter_mut().map(|v| Some(&mut v[..])).collect();
             compiled
-                .evaluate_many_into(POINTS, &slices, &mut wanted, &mut memory)
+                .evaluate_many_into(POINTS, layout, &slices, &mut wanted, &mut memory)
                 .expect("it evaluates");
         }
         least = least.min(thread_seconds() - start);

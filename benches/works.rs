@@ -8,7 +8,6 @@ mod support;
 
 use std::fmt::Write;
 
-use nablac::backend::abi::Memory;
 use nablac::function::{Compiled, Options};
 use nablac::kernel::ir::Kernel;
 use nablac::simplify::SimplifyOptions;
@@ -49,18 +48,21 @@ fn main() {
 
 /// Least seconds a call.
 fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
-    let points: Vec<Vec<&[f64]>> =
-        (0..POINTS).map(|p| inputs.iter().map(|x| &x[p..=p]).collect()).collect();
-    let outputs = compiled.function.outputs().iter();
-    let mut values: Vec<Vec<f64>> = outputs.map(|o| vec![0.0; o.pattern.nnz()]).collect();
-    let mut wanted: Vec<_> = values.iter_mut().map(|v| Some(&mut v[..])).collect();
-    let mut memory = Memory::default();
+    let wanted = vec![true; compiled.function.outputs().len()];
+    let mut points: Vec<_> = (0..POINTS)
+        .map(|p| {
+            let mut bound = compiled.bind(&wanted).expect("it binds");
+            for (k, x) in inputs.iter().enumerate() {
+                bound.arg(k)[0] = x[p];
+            }
+            bound
+        })
+        .collect();
     let (mut least, mut n, mut measured) = (f64::INFINITY, 1000, 0);
     while measured < MEASUREMENTS {
         let start = thread_seconds();
         for k in 0..n {
-            let point = &points[k % POINTS];
-            compiled.evaluate_into(point, &mut wanted, &mut memory).expect("it evaluates");
+            points[k % POINTS].call().expect("it evaluates");
         }
         let seconds = thread_seconds() - start;
         if seconds < SECONDS {

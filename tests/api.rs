@@ -495,3 +495,34 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let alone = evaluate(1);
     assert!(evaluate(2) == alone && evaluate(5) == alone);
 }
+
+/// Bound functions give what calls give, whichever outputs are wanted, and keep inputs.
+#[test]
+fn bound_functions_evaluate_alike() {
+    let f = nablac::model::Model::parse(
+        "f.nab",
+        "input x[2], p in 0..10\nlet y = p * exp(x[0]) * x[1]\noutput y, g = grad(y, x), z = p + 1",
+    );
+    let f = f.function().unwrap();
+    for engine in [EngineKind::default(), EngineKind::Jit, EngineKind::Interp] {
+        let f = f.compile(&Options { engine, ..Options::default() }).unwrap();
+        let expected = f.evaluate(&[&[0.5, 2.0], &[3.0]]).unwrap();
+        for wanted in (0..8).map(|k| [k & 1 != 0, k & 2 != 0, k & 4 != 0]) {
+            let mut bound = f.bind(&wanted).unwrap();
+            bound.arg(0).copy_from_slice(&[0.5, 2.0]);
+            bound.arg(1)[0] = 3.0;
+            for _ in 0..2 {
+                bound.call().unwrap();
+                for (k, &wanted) in wanted.iter().enumerate() {
+                    let zeros = vec![0.0; expected[k].len()];
+                    assert_eq!(bound.res(k), if wanted { &expected[k] } else { &zeros });
+                }
+                assert_eq!(bound.arg(0), [0.5, 2.0]);
+            }
+            bound.arg(1)[0] = 11.0;
+            let error = bound.call().unwrap_err().to_string();
+            assert!(error.contains("`p` of `f` is 11, not in 0..10"), "{error}");
+        }
+        assert!(f.bind(&[true; 2]).is_err());
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use nablac::backend::abi::{EvalError, Memory};
-use nablac::function::{Compiled, EngineKind, Function, Options};
+use nablac::function::{Compiled, EngineKind, Function, Layout, Options};
 use nablac::model::Model;
 
 fn function(source: &str) -> Function {
@@ -33,6 +33,58 @@ fn points(n: usize, len: usize) -> Vec<f64> {
 
 fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// [`Compiled::evaluate_many`] by way of columns.
+fn in_columns(f: &Compiled, n: usize, inputs: &[&[f64]]) -> Vec<Vec<f64>> {
+    let turned = |values: &[f64], rows: usize| -> Vec<f64> {
+        let columns = values.len().checked_div(rows).unwrap_or(0);
+        (0..values.len()).map(|k| values[k % rows * columns + k / rows]).collect()
+    };
+    let inputs: Vec<Vec<f64>> = (f.function.inputs().iter().zip(inputs))
+        .map(|(input, x)| match x.len() == n * input.pattern.nnz() {
+            true => turned(x, n),
+            false => x.to_vec(),
+        })
+        .collect();
+    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut outputs: Vec<Vec<f64>> =
+        f.function.outputs().iter().map(|o| vec![0.0; n * o.pattern.nnz()]).collect();
+    let mut wanted: Vec<_> = outputs.iter_mut().map(|o| Some(&mut o[..])).collect();
+    f.evaluate_many_into(n, Layout::Columns, &inputs, &mut wanted, &mut Memory::default())
+        .expect("it evaluates");
+    let nnz = f.function.outputs().iter().map(|o| o.pattern.nnz());
+    outputs.iter().zip(nnz).map(|(o, nnz)| turned(o, nnz)).collect()
+}
+
+/// A function whose points are the iterations of one loop of straight-line code.
+#[test]
+fn straight_code_at_many_points_has_the_bits_of_one() {
+    let f = function(
+        "input x[3], p[2] in -1..100, s
+         let y = [sin(x[0]) * p[0], x[1] / s, x[2] - s * p[1]]
+         output y, J = jac(y, x), nothing = 0 * x, f = norm2sq(y)",
+    );
+    let p = [0.5, 2.0];
+    for (engine, threads) in
+        [(EngineKind::default(), 1), (EngineKind::default(), 3), (EngineKind::Jit, 2)]
+    {
+        let f = compiled(&f, engine, threads);
+        for n in [1, 3, 128, 129, 200, 777] {
+            let (x, s) = (points(n, 3), points(n, 1));
+            let many = f.evaluate_many(n, &[&x, &p, &s]).expect("it evaluates");
+            let by_column = in_columns(&f, n, &[&x, &p, &s]);
+            for (output, many) in many.iter().enumerate() {
+                let alone = (0..n).flat_map(|k| {
+                    let inputs = [&x[3 * k..3 * k + 3], &p, &s[k..k + 1]];
+                    f.evaluate(&inputs).expect("one point").swap_remove(output)
+                });
+                let alone: Vec<f64> = alone.collect();
+                assert_eq!(bits(many), bits(&alone), "{engine:?} {threads}: {n} points");
+                assert_eq!(bits(&by_column[output]), bits(&alone), "{n} points in columns");
+            }
+        }
+    }
 }
 
 #[test]
@@ -64,9 +116,17 @@ fn many_points_have_the_bits_of_one() {
             assert_eq!(again, many);
             let mut alone = vec![0.0; n];
             let mut wanted = [None, Some(&mut alone[..]), None, None];
-            f.evaluate_many_into(n, &[&x, &p, &s], &mut wanted, &mut Memory::default())
-                .expect("it evaluates");
+            f.evaluate_many_into(
+                n,
+                Layout::Points,
+                &[&x, &p, &s],
+                &mut wanted,
+                &mut Memory::default(),
+            )
+            .expect("it evaluates");
             assert_eq!(bits(&alone), bits(&many[1]));
+            let by_column = in_columns(&f, n, &[&x, &p, &s]);
+            assert_eq!(by_column, many, "{engine:?} {threads}: {n} points in columns");
         }
     }
 }
@@ -104,7 +164,8 @@ fn wrong_lengths() {
     let mut short = [0.0; 2];
     let mut wanted = [None, Some(&mut short[..]), None, None];
     let inputs: [&[f64]; 3] = [&[0.0; 9], &[0.0; 2], &[1.0]];
-    let failed = f.evaluate_many_into(3, &inputs, &mut wanted, &mut Memory::default());
+    let failed =
+        f.evaluate_many_into(3, Layout::Points, &inputs, &mut wanted, &mut Memory::default());
     assert_eq!(failed.unwrap_err().to_string(), "output `f` of `f` has 3 nonzeros, 2 were given");
 }
 
@@ -117,7 +178,8 @@ fn cancelled() {
     let (x, s) = (points(n, 3), points(n, 1));
     let inputs: [&[f64]; 3] = [&x, &[0.5, 2.0], &s];
     let mut wanted = [None, Some(&mut y[..]), None, None];
-    let failed = f.evaluate_many_into(n, &inputs, &mut wanted, &mut memory).unwrap_err();
+    let failed =
+        f.evaluate_many_into(n, Layout::Points, &inputs, &mut wanted, &mut memory).unwrap_err();
     assert_eq!(failed.point, Some(0));
     assert_eq!(failed.to_string(), "point 0: evaluation of `f` was cancelled");
 }

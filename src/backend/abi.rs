@@ -27,6 +27,86 @@ pub trait Engine: Send + Sync {
 
     /// Bytes of machine code, 0 for an interpreter.
     fn code_bytes(&self) -> usize;
+
+    /// The function with memory for its arguments and results, for evaluations again and again.
+    /// `wanted` says for each result whether it is computed.
+    ///
+    /// # Errors
+    /// A wrong number of results.
+    fn bind(self: Arc<Self>, wanted: &[bool]) -> Result<Box<dyn Bound>, EvalError>;
+}
+
+/// A function bound to memory of its own: what a call otherwise checks was checked when it was
+/// made, so that little more than the evaluation itself is left.
+pub trait Bound: Send {
+    /// Nonzeros of an argument, to be set before a call; 0 at first.
+    fn arg(&mut self, k: usize) -> &mut [f64];
+
+    /// Nonzeros of a result after a call; 0 if it is not wanted.
+    fn res(&self, k: usize) -> &[f64];
+
+    /// Evaluates.
+    ///
+    /// # Errors
+    /// A violated range, a failed external or a cancelled evaluation. The results are then
+    /// unspecified.
+    fn call(&mut self) -> Result<(), EvalError>;
+}
+
+/// Checks the number of results that are wanted or not.
+pub(crate) fn check_wanted(kernel: &Kernel, wanted: &[bool]) -> Result<(), EvalError> {
+    let (function, what) = (kernel.name.clone(), Port::Output);
+    let (expected, given) = (kernel.res.len(), wanted.len());
+    if expected == given {
+        Ok(())
+    } else {
+        Err(EvalError::Count { function, what, expected, given })
+    }
+}
+
+/// An engine bound to memory of its own, in the way that suits any engine.
+pub(crate) struct Plain {
+    engine: Arc<dyn Engine>,
+    args: Vec<Vec<f64>>,
+    res: Vec<Vec<f64>>,
+    wanted: Vec<bool>,
+    memory: Memory,
+}
+
+impl Plain {
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        kernel: &Kernel,
+        wanted: &[bool],
+    ) -> Result<Plain, EvalError> {
+        check_wanted(kernel, wanted)?;
+        let zeros = |port: &crate::kernel::ir::Port| vec![0.0; port.nnz];
+        Ok(Plain {
+            engine,
+            args: kernel.args.iter().map(zeros).collect(),
+            res: kernel.res.iter().map(zeros).collect(),
+            wanted: wanted.to_vec(),
+            memory: Memory::default(),
+        })
+    }
+}
+
+impl Bound for Plain {
+    fn arg(&mut self, k: usize) -> &mut [f64] {
+        &mut self.args[k]
+    }
+
+    fn res(&self, k: usize) -> &[f64] {
+        &self.res[k]
+    }
+
+    fn call(&mut self) -> Result<(), EvalError> {
+        let args: Vec<&[f64]> = self.args.iter().map(Vec::as_slice).collect();
+        let res = self.res.iter_mut().zip(&self.wanted);
+        let mut res: Vec<Option<&mut [f64]>> =
+            res.map(|(res, &wanted)| wanted.then_some(res.as_mut_slice())).collect();
+        self.engine.call(&args, &mut res, &mut self.memory)
+    }
 }
 
 /// What one thread needs to evaluate functions; fits every engine.

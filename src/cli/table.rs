@@ -8,7 +8,7 @@ use super::values::{Problem, check_symmetric, resolve, unknown};
 use super::{Failure, Format, cancel, eprint_quietly, print, put};
 use crate::backend::abi::Memory;
 use crate::data::Value;
-use crate::function::{Compiled, Function};
+use crate::function::{Compiled, Function, Layout};
 use crate::syntax::Code;
 
 /// Points that are evaluated together.
@@ -237,7 +237,9 @@ impl<'a> Block<'a> {
         let symmetric = (0..n).all(|point| self.check(inputs, point).is_ok());
         let all = |outputs: &mut [Vec<f64>], memory: &mut Memory| {
             let mut wanted: Vec<_> = outputs.iter_mut().map(|o| Some(&mut o[..])).collect();
-            cancel::evaluating(|| self.compiled.evaluate_many_into(n, &slices, &mut wanted, memory))
+            cancel::evaluating(|| {
+                self.compiled.evaluate_many_into(n, Layout::Points, &slices, &mut wanted, memory)
+            })
         };
         let is_done = symmetric && all(&mut self.outputs, &mut self.memory).is_ok();
         let mut text = String::new();

@@ -7,7 +7,7 @@ mod many;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backend::abi::{Engine, EngineError, EvalError, Memory};
+use crate::backend::abi::{Bound, Engine, EngineError, EvalError, Memory};
 use crate::backend::c::{CEngine, CEngineError};
 use crate::backend::interp::Interp;
 use crate::backend::jit::{self, Jit, JitOptions, Vectors};
@@ -19,7 +19,7 @@ use crate::simplify::{SimplifyOptions, optimize};
 use crate::sparsity::Pattern;
 use crate::syntax::Code;
 
-pub use many::ManyError;
+pub use many::{Layout, ManyError};
 
 /// A function from named sparse matrices to named sparse matrices. Immutable and cheap to clone.
 #[derive(Clone, Debug)]
@@ -583,6 +583,30 @@ impl Compiled {
         memory: &mut Memory,
     ) -> Result<(), EvalError> {
         self.engine.call(inputs, outputs, memory)
+    }
+
+    /// The function with memory of its own for the nonzeros of inputs and outputs, for evaluations
+    /// again and again: a call is then little more than the machine code. `wanted` says for each
+    /// output whether it is computed. Each thread binds for itself.
+    ///
+    /// ```
+    /// # use nablac::model::Model;
+    /// let f = Model::parse("bowl.nab", "input x[2]\noutput f = x[0]^2, g = grad(f, x)").function()?;
+    /// let f = f.compile(&Default::default())?;
+    /// let mut bound = f.bind(&[true, true])?;
+    /// for k in 0..3 {
+    ///     bound.arg(0).copy_from_slice(&[f64::from(k), 1.0]);
+    ///     bound.call()?;
+    /// }
+    /// assert_eq!((bound.res(0), bound.res(1)), (&[4.0][..], &[4.0][..]));
+    /// assert!(f.bind(&[true]).is_err()); // there are two outputs
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A wrong number of outputs.
+    pub fn bind(&self, wanted: &[bool]) -> Result<Box<dyn Bound>, EvalError> {
+        self.engine.clone().bind(wanted)
     }
 
     /// Bytes of machine code, 0 for the interpreter.

@@ -184,6 +184,13 @@ impl Builder {
         let is_shared = |id: &&NodeId| !alone && owner[id.index()] == SHARED;
         let shared: Vec<NodeId> = order.iter().filter(is_shared).copied().collect();
         self.place_parts(&mut frame, &shared);
+        for (&output, view) in outputs.iter().zip(res) {
+            // Engines have memory for what a shared loop writes of an output that is not wanted.
+            if graph.op(output) == Op::Result && owner[output.index()] != SHARED {
+                let result = (graph.arg(output, 0), graph.number(output));
+                frame.result_targets.insert(result, view.clone());
+            }
+        }
         for id in shared {
             self.node(&mut frame, id, inputs);
         }

@@ -267,7 +267,11 @@ impl Emitter {
     }
 
     pub fn end_wanted(&mut self) {
-        self.kernel.insts.push(Inst::EndWanted);
+        if matches!(self.kernel.insts.last(), Some(Inst::IfWanted { .. })) {
+            self.kernel.insts.pop();
+        } else {
+            self.kernel.insts.push(Inst::EndWanted);
+        }
         self.n_conditions -= 1;
     }
 

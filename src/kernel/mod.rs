@@ -2,6 +2,7 @@
 
 pub mod allocate;
 mod build;
+pub mod by_column;
 pub mod calls;
 pub mod columns;
 mod concat;
@@ -19,6 +20,7 @@ mod range;
 mod reduce;
 pub mod schedule;
 pub mod threads;
+pub mod unguarded;
 pub mod verify;
 
 pub use build::{build, build_in_place};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nablac::backend::abi::{Engine, Memory};
 use nablac::backend::interp::Interp;
 use nablac::builder::{Expr, GraphBuilder};
-use nablac::function::{Compiled, EngineKind, Function, Options};
+use nablac::function::{Compiled, EngineKind, Function, Layout, Options};
 use nablac::kernel::calls::Calls;
 use nablac::kernel::ir::Inst;
 use nablac::model::Model;
@@ -183,7 +183,7 @@ proptest! {
             f.outputs().iter().map(|o| vec![0.0; N_POINTS * o.pattern.nnz()]).collect();
         let mut into: Vec<Option<&mut [f64]>> = many.iter_mut().zip(wanted)
             .map(|(values, wanted)| wanted.then_some(values.as_mut_slice())).collect();
-        jit.evaluate_many_into(N_POINTS, &repeated, &mut into, &mut Memory::default()).unwrap();
+        jit.evaluate_many_into(N_POINTS, Layout::Points, &repeated, &mut into, &mut Memory::default()).unwrap();
         for (k, output) in f.outputs().iter().enumerate() {
             let n = output.pattern.nnz();
             for (i, (a, b)) in one[k].iter().zip(&other[k]).enumerate() {

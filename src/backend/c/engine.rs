@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use libloading::Library;
 
 use super::{CFunction, COptions, CPort, EmitError, source};
-use crate::backend::abi::{Context, Engine, EvalError, Memory, check_ports};
+use crate::backend::abi::{Bound, Context, Engine, EvalError, Memory, Plain, check_ports};
 use crate::backend::external::invoke;
 use crate::backend::interp::Interp;
 use crate::graph::External;
@@ -181,6 +181,11 @@ impl Engine for CEngine {
     /// Size of the library file, code and all else.
     fn code_bytes(&self) -> usize {
         self.library_bytes
+    }
+
+    fn bind(self: Arc<Self>, wanted: &[bool]) -> Result<Box<dyn Bound>, EvalError> {
+        let kernel = self.kernel.clone();
+        Ok(Box::new(Plain::new(self, &kernel, wanted)?))
     }
 }
 

@@ -10,7 +10,7 @@ mod unit;
 use std::sync::Arc;
 
 use crate::backend::abi::{
-    Context, Engine, EvalError, Memory, Status, check_ports, place_unwanted,
+    Bound, Context, Engine, EvalError, Memory, Plain, Status, check_ports, place_unwanted,
 };
 use crate::backend::external::invoke;
 use crate::graph::External;
@@ -103,6 +103,11 @@ impl Engine for Interp {
 
     fn code_bytes(&self) -> usize {
         0
+    }
+
+    fn bind(self: Arc<Self>, wanted: &[bool]) -> Result<Box<dyn Bound>, EvalError> {
+        let kernel = self.kernels.last().cloned().unwrap_or_default();
+        Ok(Box::new(Plain::new(self, &kernel, wanted)?))
     }
 }
 

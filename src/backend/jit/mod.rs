@@ -6,6 +6,7 @@
 //! it is filled and executable afterwards, never both.
 
 mod address;
+mod caller;
 mod calls;
 mod compile;
 mod lanes;
@@ -21,15 +22,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicPtr;
 
 use crate::backend::abi::{
-    Context, Engine, EngineError, EvalError, Memory, Status, check_ports, place_unwanted,
+    Bound, Context, Engine, EngineError, EvalError, Memory, Status, check_ports, place_unwanted,
 };
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Callee, Kernel};
 use crate::kernel::pack::pack;
 use crate::kernel::threads::{Threaded, spread};
+use crate::kernel::unguarded::unguarded;
 use crate::kernel::verify::verify;
 
 use address::Chains;
+use caller::Caller;
 use compile::Code;
 use plan::Plan;
 use team::Team;
@@ -51,6 +54,8 @@ use team::Team;
 /// ```
 pub struct Jit {
     code: Code,
+    kernel: Arc<Kernel>,
+    /// It and all it calls, in the order of [`Calls`].
     kernels: Vec<Arc<Kernel>>,
     /// Where in work memory each result lies when it is computed but not wanted.
     unwanted: Vec<Option<usize>>,
@@ -61,6 +66,8 @@ pub struct Jit {
     work_len: usize,
     /// Called by the code.
     _team: Option<Box<Team>>,
+    /// The same kernel without guards, for evaluations that want all results.
+    whole: Option<Box<Jit>>,
 }
 
 /// How to compile.
@@ -153,7 +160,38 @@ impl Jit {
         let scratch = own + team.as_ref().map_or(0, |team| team.own_len);
         let work_len = scratch + scratch_len;
         let kernels = calls.kernels;
-        Ok(Jit { code, kernels, unwanted, own, scratch, work_len, _team: team })
+        let whole = unguarded(kernel).map(|kernel| Jit::new(&Arc::new(kernel), options));
+        let whole = whole.transpose()?.map(Box::new);
+        let kernel = kernel.clone();
+        Ok(Jit { code, kernel, kernels, unwanted, own, scratch, work_len, _team: team, whole })
+    }
+
+    /// What runs when all results are wanted, or not.
+    fn code_for(&self, all: bool) -> &Jit {
+        self.whole.as_deref().filter(|_| all).unwrap_or(self)
+    }
+
+    /// Runs the code.
+    ///
+    /// # Safety
+    /// `arg` leads to a pointer for each argument of the kernel, `res` to one for each result
+    /// (null where the code can skip it) and to one more for the memory of threads. They lead to
+    /// as many numbers as the kernel declares; arguments are readable, all else is writable and
+    /// borrowed by the caller alone, as are the `work_len` numbers at `work`.
+    unsafe fn run(
+        &self,
+        arg: *const AtomicPtr<f64>,
+        res: *const AtomicPtr<f64>,
+        work: *mut f64,
+        context: &mut Context,
+    ) -> Result<(), EvalError> {
+        context.output = 0;
+        // SAFETY: the code was compiled for this kernel; the rest is promised by the caller.
+        let status = unsafe {
+            let scratch = work.wrapping_add(self.scratch);
+            (self.code.entry())(arg.cast(), res.cast(), work, scratch, context)
+        };
+        if status == Status::Ok as i32 { Ok(()) } else { Err(context.error(&self.kernels)) }
     }
 }
 
@@ -256,9 +294,14 @@ impl Engine for Jit {
         res: &mut [Option<&mut [f64]>],
         memory: &mut Memory,
     ) -> Result<(), EvalError> {
-        let Some(kernel) = self.kernels.last() else { return Ok(()) };
+        let kernel = &*self.kernel;
         if arg.len() != kernel.args.len() || res.len() != kernel.res.len() {
             return check_ports(kernel, arg, res);
+        }
+        if let Some(whole) = &self.whole
+            && res.iter().all(Option::is_some)
+        {
+            return whole.call(arg, res, memory);
         }
         let Memory { context, work, pointers, .. } = memory;
         if work.len() < self.work_len {
@@ -292,27 +335,17 @@ impl Engine for Jit {
         if let Some(last) = res_pointers.last_mut() {
             *last.get_mut() = work.wrapping_add(self.own);
         }
-        context.output = 0;
-        // SAFETY: the code was compiled for this kernel; the pointers lead to as many numbers as
-        // it declares (the ports fit), results and work memory are borrowed mutably, the
-        // arguments are only read, `work` has the length the code needs.
-        let status = unsafe {
-            (self.code.entry())(
-                arg_pointers.as_ptr().cast(),
-                res_pointers.as_ptr().cast(),
-                work,
-                work.wrapping_add(self.scratch),
-                context as *mut Context,
-            )
-        };
-        if status == Status::Ok as i32 {
-            return Ok(());
-        }
-        Err(context.error(&self.kernels))
+        // SAFETY: the ports fit, so the pointers lead to as many numbers as the kernel declares;
+        // results and work memory are borrowed mutably, and `work` has the length needed.
+        unsafe { self.run(arg_pointers.as_ptr(), res_pointers.as_ptr(), work, context) }
     }
 
     fn code_bytes(&self) -> usize {
-        self.code.len()
+        self.code.len() + self.whole.as_ref().map_or(0, |whole| whole.code_bytes())
+    }
+
+    fn bind(self: Arc<Self>, wanted: &[bool]) -> Result<Box<dyn Bound>, EvalError> {
+        Ok(Box::new(Caller::new(self, wanted)?))
     }
 }
 

@@ -492,7 +492,8 @@ impl Emitter<'_> {
             if !which(pointer.spread) {
                 continue;
             }
-            let n_lanes = if pointer.spread == Spread::Apart { self.wide.form.lanes() as u32 } else { 1 };
+            let n_lanes =
+                if pointer.spread == Spread::Apart { self.wide.form.lanes() as u32 } else { 1 };
             for lane in 0..n_lanes {
                 self.compute(pointer, lane);
                 let word = self.word(PARAMETERS.len() as u32 + pointer.word + lane);

@@ -56,12 +56,7 @@ fn widest() -> Option<Form> {
 }
 
 /// The vectors that a loop is to run in: none where it cannot, or gains nothing by it.
-fn form_of(
-    kernel: &Kernel,
-    id: LoopId,
-    body: &lanes::Body,
-    options: &JitOptions,
-) -> Option<Form> {
+fn form_of(kernel: &Kernel, id: LoopId, body: &lanes::Body, options: &JitOptions) -> Option<Form> {
     let Trip::Const(n) = kernel.loops[id as usize].trip else { return None };
     let fits = |form: &Form| form.lanes() <= options.lanes && form.lanes() as u64 <= n;
     let form = [widest()?, Form::Four].into_iter().find(fits)?;

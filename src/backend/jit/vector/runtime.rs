@@ -7,7 +7,10 @@ use crate::backend::jit::runtime::{fail_cancelled, note_iteration};
 ///
 /// # Safety
 /// `area` points to three vectors of arguments and one for the results.
-pub(super) unsafe extern "C" fn each_lane1<const N: usize>(f: extern "C" fn(f64) -> f64, area: *mut f64) {
+pub(super) unsafe extern "C" fn each_lane1<const N: usize>(
+    f: extern "C" fn(f64) -> f64,
+    area: *mut f64,
+) {
     // SAFETY: by the contract above.
     let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
     for lane in 0..N {
@@ -19,7 +22,10 @@ pub(super) unsafe extern "C" fn each_lane1<const N: usize>(f: extern "C" fn(f64)
 ///
 /// # Safety
 /// As there.
-pub(super) unsafe extern "C" fn each_lane2<const N: usize>(f: extern "C" fn(f64, f64) -> f64, area: *mut f64) {
+pub(super) unsafe extern "C" fn each_lane2<const N: usize>(
+    f: extern "C" fn(f64, f64) -> f64,
+    area: *mut f64,
+) {
     // SAFETY: by the contract above.
     let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
     for lane in 0..N {
@@ -31,7 +37,10 @@ pub(super) unsafe extern "C" fn each_lane2<const N: usize>(f: extern "C" fn(f64,
 ///
 /// # Safety
 /// As there.
-pub(super) unsafe extern "C" fn each_lane3<const N: usize>(f: extern "C" fn(f64, f64, f64) -> f64, area: *mut f64) {
+pub(super) unsafe extern "C" fn each_lane3<const N: usize>(
+    f: extern "C" fn(f64, f64, f64) -> f64,
+    area: *mut f64,
+) {
     // SAFETY: by the contract above.
     let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
     for lane in 0..N {

@@ -1,0 +1,75 @@
+//! Machine code for many points at once.
+
+use std::sync::Arc;
+
+use crate::backend::abi::EngineError;
+use crate::backend::jit::{Jit, JitOptions};
+use crate::function::Options;
+use crate::graph::{ArgMode, Func, Graph, LoopSpec, NodeId, Port, ResultMode, Window};
+use crate::kernel::by_column::by_column;
+use crate::sparsity::Pattern;
+
+/// Points that machine code takes at once: enough to make up for a call, few enough to stay in
+/// the cache.
+pub const CHUNK: usize = 128;
+/// Length of a column. A power of two would put the numbers of a point into few places of the
+/// cache.
+const COLUMN: usize = CHUNK + 8;
+
+/// Machine code for [`CHUNK`] points.
+pub struct Chunk {
+    pub jit: Jit,
+    /// How far apart the numbers of a point lie, if not next to one another.
+    pub column: Option<usize>,
+}
+
+/// A loop over [`CHUNK`] points as machine code. Ranges of inputs are checked before it, so that
+/// its iterations can run in vectors.
+pub fn compile(
+    func: &Func,
+    each: &[bool],
+    wanted: &[bool],
+    options: &Options,
+) -> Option<Arc<Chunk>> {
+    let (graph, roots) = func.graph()?;
+    let without_range = |port: &Port| Port::new(port.name.clone(), port.pattern.clone());
+    let inputs: Vec<Port> = func.inputs.iter().map(without_range).collect();
+    let outputs: Vec<(Arc<str>, NodeId)> = (func.outputs.iter().zip(roots).zip(wanted))
+        .filter(|((port, _), wanted)| **wanted && port.pattern.nnz() > 0)
+        .map(|((port, &root), _)| (port.name.clone(), root))
+        .collect();
+    let body = Func::freeze(func.name.clone(), graph, inputs.clone(), outputs);
+    let long = |pattern: &Pattern| Some(Pattern::dense(pattern.nnz().checked_mul(CHUNK)?, 1));
+    let (mut ports, mut modes) = (Vec::new(), Vec::new());
+    for (port, &each) in inputs.into_iter().zip(each) {
+        modes.push(match each {
+            true => ArgMode::Window(Window::stacked(port.pattern.nnz())),
+            false => ArgMode::Broadcast,
+        });
+        let pattern = if each { long(&port.pattern)? } else { port.pattern };
+        ports.push(Port::new(port.name, pattern));
+    }
+    let nnz = || body.outputs.iter().map(|port| port.pattern.nnz());
+    let spec = LoopSpec {
+        n: CHUNK as u64,
+        n_states: 0,
+        args: modes,
+        results: nnz().map(|nnz| ResultMode::Window(Window::stacked(nnz))).collect(),
+        patterns: body.outputs.iter().map(|port| long(&port.pattern)).collect::<Option<_>>()?,
+        range: None,
+        body: body.clone(),
+    };
+    let mut graph = Graph::new();
+    let args = graph.inputs(&ports);
+    let results = graph.repeat(spec, &args);
+    let names = body.outputs.iter().map(|port| port.name.clone());
+    let many = Func::freeze(func.name.clone(), &graph, ports, names.zip(results).collect());
+    let kernel = crate::kernel::build_in_place(&many);
+    let columns = by_column(&kernel, each, COLUMN);
+    let column = columns.is_some().then_some(COLUMN);
+    // Threads take chunks, not iterations.
+    let jit = JitOptions { shared_from: u64::MAX, ..options.jit() };
+    let made = Jit::new(&Arc::new(columns.unwrap_or(kernel)), &jit);
+    debug_assert!(!matches!(made, Err(EngineError::Internal(_))), "a mistake of the compiler");
+    Some(Arc::new(Chunk { jit: made.ok()?, column }))
+}
