@@ -1,68 +1,79 @@
-//! Loops over points whose values lie in columns: a place of memory for each number, in which its
-//! values at all points follow one another, so that vectors read and write them whole.
+//! Loops over points whose values lie in columns: the values of one number at all points follow
+//! one another, so that vectors read and write them whole.
 
-use super::ir::{Addr, Affine, Base, Inst, Kernel, LoopId, Port};
+use super::ir::{Addr, Affine, Base, Inst, Kernel, LoopId, Port, Trip};
 
-/// The kernel of one loop over points with the numbers of a point `column` apart, instead of the
-/// points. `each` says which arguments have a value at each point. `None` unless the body is
-/// straight-line code and iteration k only touches the values of point k.
-pub fn by_column(kernel: &Kernel, each: &[bool], column: usize) -> Option<Kernel> {
+/// The kernel of one loop over points with a port for each number that has a value at each point,
+/// instead of one in which the numbers of a point follow one another. `each` says which arguments
+/// have such values; all results do. `None` unless the body is straight-line code and iteration k
+/// only touches the values of point k.
+pub fn by_column(kernel: &Kernel, each: &[bool]) -> Option<Kernel> {
     let mut loops = kernel.insts.iter().filter_map(|inst| match *inst {
         Inst::Loop { id } => Some(id),
         _ => None,
     });
     let (Some(id), None) = (loops.next(), loops.next()) else { return None };
-    let is_plain = |inst: &Inst| {
-        matches!(
-            inst,
-            Inst::Const { .. }
-                | Inst::Load { .. }
-                | Inst::Store { .. }
-                | Inst::Apply { .. }
-                | Inst::Counter { .. }
-                | Inst::Loop { .. }
-                | Inst::EndLoop { .. }
-        )
-    };
+    let Trip::Const(n) = kernel.loops[id as usize].trip else { return None };
+    let n = usize::try_from(n).ok()?;
     if !kernel.insts.iter().all(is_plain) {
         return None;
     }
-    let n = match kernel.loops[id as usize].trip {
-        super::ir::Trip::Const(n) => usize::try_from(n).ok()?,
-        super::ir::Trip::Rest { .. } => return None,
-    };
-    let port = |port: &Port| {
-        let nnz = (port.nnz / n).checked_mul(column)?;
-        Some(Port { name: port.name.clone(), nnz })
-    };
-    let moved = |base: Base| match base {
-        Base::Arg(k) if each[k as usize] => Some(kernel.args[k as usize].nnz / n),
-        Base::Res(k) => Some(kernel.res[k as usize].nnz / n),
-        _ => None,
-    };
-    let addrs = kernel.addrs.iter().map(|addr| match moved(addr.base) {
-        Some(nnz) => moved_address(addr, id, nnz, column),
-        None => Some(addr.clone()),
+    let args = Columns::of(&kernel.args, each, n);
+    let res = Columns::of(&kernel.res, &vec![true; kernel.res.len()], n);
+    let addrs = kernel.addrs.iter().map(|addr| match addr.base {
+        Base::Arg(k) => args.address(addr, k, id, Base::Arg),
+        Base::Res(k) => res.address(addr, k, id, Base::Res),
+        Base::Work | Base::Data(_) => Some(addr.clone()),
     });
-    let args = kernel.args.iter().zip(each);
-    Some(Kernel {
-        addrs: addrs.collect::<Option<_>>()?,
-        args: args
-            .map(|(arg, &each)| if each { port(arg) } else { Some(arg.clone()) })
-            .collect::<Option<_>>()?,
-        res: kernel.res.iter().map(port).collect::<Option<_>>()?,
-        ..kernel.clone()
-    })
+    let addrs = addrs.collect::<Option<_>>()?;
+    Some(Kernel { addrs, args: args.ports, res: res.ports, ..kernel.clone() })
 }
 
-/// Number `offset` of the point of an iteration.
-fn moved_address(addr: &Addr, id: LoopId, nnz: usize, column: usize) -> Option<Addr> {
-    let offset = usize::try_from(addr.index.offset).ok().filter(|&offset| offset < nnz)?;
-    let of_point = addr.index.terms == [(id, nnz as i64)] && addr.tables.is_empty();
-    let offset = i64::try_from(offset.checked_mul(column)?).ok()?;
-    of_point.then(|| Addr {
-        base: addr.base,
-        index: Affine { offset, terms: vec![(id, 1)] },
-        tables: Vec::new(),
-    })
+fn is_plain(inst: &Inst) -> bool {
+    matches!(
+        inst,
+        Inst::Const { .. }
+            | Inst::Load { .. }
+            | Inst::Store { .. }
+            | Inst::Apply { .. }
+            | Inst::Counter { .. }
+            | Inst::Loop { .. }
+            | Inst::EndLoop { .. }
+    )
+}
+
+/// The arguments or results as columns.
+struct Columns {
+    ports: Vec<Port>,
+    /// For each port of before the number of its first column, and of those at each point how many
+    /// there are.
+    first: Vec<(u32, Option<usize>)>,
+}
+
+impl Columns {
+    fn of(before: &[Port], each: &[bool], n: usize) -> Columns {
+        let mut columns = Columns { ports: Vec::new(), first: Vec::new() };
+        for (port, &each) in before.iter().zip(each) {
+            let first = columns.ports.len() as u32;
+            let nnz = port.nnz / n;
+            columns.first.push((first, each.then_some(nnz)));
+            if each {
+                let column = Port { name: port.name.clone(), nnz: n };
+                columns.ports.extend(std::iter::repeat_n(column, nnz));
+            } else {
+                columns.ports.push(port.clone());
+            }
+        }
+        columns
+    }
+
+    /// An address in port `k` of before.
+    fn address(&self, addr: &Addr, k: u32, id: LoopId, base: fn(u32) -> Base) -> Option<Addr> {
+        let (first, nnz) = self.first[k as usize];
+        let Some(nnz) = nnz else { return Some(Addr { base: base(first), ..addr.clone() }) };
+        let number = u32::try_from(addr.index.offset).ok().filter(|&k| (k as usize) < nnz)?;
+        let of_point = addr.index.terms == [(id, nnz as i64)] && addr.tables.is_empty();
+        let index = Affine { offset: 0, terms: vec![(id, 1)] };
+        of_point.then(|| Addr { base: base(first + number), index, tables: Vec::new() })
+    }
 }

@@ -12,15 +12,11 @@ use crate::sparsity::Pattern;
 /// Points that machine code takes at once: enough to make up for a call, few enough to stay in
 /// the cache.
 pub const CHUNK: usize = 128;
-/// Length of a column. A power of two would put the numbers of a point into few places of the
-/// cache.
-const COLUMN: usize = CHUNK + 8;
-
 /// Machine code for [`CHUNK`] points.
 pub struct Chunk {
     pub jit: Jit,
-    /// How far apart the numbers of a point lie, if not next to one another.
-    pub column: Option<usize>,
+    /// Whether each number of a port has a port of its own, see [`by_column`].
+    pub is_by_column: bool,
 }
 
 /// A loop over [`CHUNK`] points as machine code. Ranges of inputs are checked before it, so that
@@ -65,11 +61,11 @@ pub fn compile(
     let names = body.outputs.iter().map(|port| port.name.clone());
     let many = Func::freeze(func.name.clone(), &graph, ports, names.zip(results).collect());
     let kernel = crate::kernel::build_in_place(&many);
-    let columns = by_column(&kernel, each, COLUMN);
-    let column = columns.is_some().then_some(COLUMN);
+    let columns = by_column(&kernel, each);
+    let is_by_column = columns.is_some();
     // Threads take chunks, not iterations.
     let jit = JitOptions { shared_from: u64::MAX, ..options.jit() };
     let made = Jit::new(&Arc::new(columns.unwrap_or(kernel)), &jit);
     debug_assert!(!matches!(made, Err(EngineError::Internal(_))), "a mistake of the compiler");
-    Some(Arc::new(Chunk { jit: made.ok()?, column }))
+    Some(Arc::new(Chunk { jit: made.ok()?, is_by_column }))
 }

@@ -30,77 +30,49 @@ pub struct Range<'a> {
     pub outputs: Vec<Option<Vec<&'a mut [f64]>>>,
 }
 
+/// Length of a column in a buffer. A power of two would put the numbers of a point into few places
+/// of the cache.
+const COLUMN: usize = CHUNK + 8;
+
 /// What evaluates at some points.
 struct Code<'a> {
     engine: &'a dyn Engine,
     /// Number of points.
     n: usize,
-    /// How far apart it takes the numbers of a point, if not next to one another.
-    column: Option<usize>,
     is_chunk: bool,
+    /// Whether it takes columns.
+    is_by_column: bool,
 }
 
 impl Code<'_> {
-    fn places(&self, nnz: usize) -> Places {
-        self.column.map_or(Places::points(nnz), Places::columns)
-    }
-
-    /// Numbers of memory for `nnz` nonzeros at all points.
+    /// Numbers of a buffer for `nnz` nonzeros at all points.
     fn len(&self, nnz: usize) -> usize {
-        nnz * self.column.unwrap_or(self.n)
+        nnz * if self.is_by_column { COLUMN } else { self.n }
     }
-}
 
-impl Range<'_> {
-    /// Takes output `k`, of `nnz` nonzeros, at points of the range from `first` on.
-    fn write(&mut self, k: usize, nnz: usize, first: usize, from: &[f64], code: &Code) {
-        let (n, places) = (code.n, code.places(nnz));
-        let Some(pieces) = &mut self.outputs[k] else { return };
-        match &mut pieces[..] {
-            _ if nnz == 0 => {}
-            [all] => {
-                let to = &mut all[first * nnz..(first + n) * nnz];
-                copy(n, nnz, from, places, to, Places::points(nnz));
-            }
-            pieces => {
-                for (j, piece) in pieces.iter_mut().enumerate() {
-                    let to = &mut piece[first..first + n];
-                    copy(n, 1, &from[j * places.number..], places, to, Places::points(1));
-                }
-            }
+    /// Gives the values of an input as ports; columns begin so far apart.
+    fn give<'v>(&self, values: &'v [f64], nnz: usize, apart: usize, ports: &mut Vec<&'v [f64]>) {
+        if self.is_by_column {
+            ports.extend((0..nnz).map(|j| &values[j * apart..][..self.n]));
+        } else {
+            ports.push(&values[..self.n * nnz]);
         }
     }
 }
 
-/// How far apart in memory two points, and two numbers of a point are.
-#[derive(Clone, Copy)]
-struct Places {
-    point: usize,
-    number: usize,
-}
-
-impl Places {
-    /// Of points that follow one another.
-    fn points(nnz: usize) -> Places {
-        Places { point: nnz, number: 1 }
-    }
-
-    /// Of columns that are so long.
-    fn columns(len: usize) -> Places {
-        Places { point: 1, number: len }
-    }
-}
-
-/// Copies `nnz` numbers at `n` points.
-fn copy(n: usize, nnz: usize, from: &[f64], at: Places, to: &mut [f64], to_at: Places) {
-    for j in 0..nnz {
-        let (from, to) = (&from[j * at.number..], &mut to[j * to_at.number..]);
-        if at.point == 1 && to_at.point == 1 {
-            to[..n].copy_from_slice(&from[..n]);
-            continue;
+/// Points from columns that begin so far apart.
+fn to_points(columns: &[f64], apart: usize, nnz: usize, points: &mut [f64]) {
+    for (i, point) in points.chunks_exact_mut(nnz).enumerate() {
+        for (to, from) in point.iter_mut().zip(columns[i..].iter().step_by(apart)) {
+            *to = *from;
         }
-        let from = from.iter().step_by(at.point);
-        for (to, from) in to.iter_mut().step_by(to_at.point).zip(from).take(n) {
+    }
+}
+
+/// Columns of [`COLUMN`] numbers from points.
+fn to_columns(points: &[f64], nnz: usize, columns: &mut [f64]) {
+    for (i, point) in points.chunks_exact(nnz).enumerate() {
+        for (from, to) in point.iter().zip(columns[i..].iter_mut().step_by(COLUMN)) {
             *to = *from;
         }
     }
@@ -129,7 +101,8 @@ impl Points<'_> {
                 // The last chunk may repeat what has been done.
                 at = at.min(range.end - CHUNK);
                 n = CHUNK;
-                let code = Code { engine: &chunk.jit, n, column: chunk.column, is_chunk: true };
+                let (engine, is_by_column) = (&chunk.jit, chunk.is_by_column);
+                let code = Code { engine, n, is_chunk: true, is_by_column };
                 if self.in_ranges(at)
                     && self.call(&code, at, &mut range, &mut buffer, memory).is_ok()
                 {
@@ -139,7 +112,7 @@ impl Points<'_> {
             }
             // What fails in a chunk is found point by point.
             let engine = &*self.compiled.engine;
-            let code = Code { engine, n: 1, column: None, is_chunk: false };
+            let code = Code { engine, n: 1, is_chunk: false, is_by_column: false };
             for point in at..at + n {
                 self.call(&code, point, &mut range, &mut buffer, memory).map_err(|error| {
                     self.failed.fetch_min(range.number, Ordering::Relaxed);
@@ -168,7 +141,8 @@ impl Points<'_> {
         })
     }
 
-    /// Calls code for some points.
+    /// Calls code for some points. Values that lie elsewhere than it takes them go by way of a
+    /// buffer.
     fn call(
         &self,
         code: &Code,
@@ -179,89 +153,112 @@ impl Points<'_> {
     ) -> Result<(), EvalError> {
         // Outputs that are not wanted or have no nonzeros are none of the code for chunks.
         let outputs = self.compiled.function.outputs.iter().map(|output| output.pattern.nnz());
-        let outputs = outputs.enumerate();
-        let outputs: Vec<(usize, usize)> = outputs
+        let outputs: Vec<(usize, usize)> = (outputs.enumerate())
             .filter(|&(k, nnz)| !code.is_chunk || (range.outputs[k].is_some() && nnz > 0))
             .collect();
-        if self.layout == Layout::Points && code.column.is_none() {
-            self.call_in_place(code, at, range, &outputs, memory)
-        } else {
-            self.call_moved(code, at, range, &outputs, buffer, memory)
-        }
-    }
-
-    /// Calls code that takes numbers where they are.
-    fn call_in_place(
-        &self,
-        code: &Code,
-        at: usize,
-        range: &mut Range,
-        outputs: &[(usize, usize)],
-        memory: &mut Memory,
-    ) -> Result<(), EvalError> {
-        let (n, first) = (code.n, at - range.begin);
-        let inputs: Vec<&[f64]> = (0..self.inputs.len())
-            .map(|k| match self.each[k] {
-                true => &self.inputs[k][at * self.nnz(k)..(at + n) * self.nnz(k)],
-                false => self.inputs[k],
-            })
-            .collect();
-        let mut pieces: Vec<_> = range.outputs.iter_mut().map(Option::as_mut).collect();
-        let mut wanted: Vec<Option<&mut [f64]>> = outputs
-            .iter()
-            .map(|&(k, nnz)| Some(&mut pieces[k].take()?[0][first * nnz..(first + n) * nnz]))
-            .collect();
-        code.engine.call(&inputs, &mut wanted, memory)
-    }
-
-    /// Calls code by way of a buffer that has the numbers where it takes them.
-    fn call_moved(
-        &self,
-        code: &Code,
-        at: usize,
-        range: &mut Range,
-        outputs: &[(usize, usize)],
-        buffer: &mut Vec<f64>,
-        memory: &mut Memory,
-    ) -> Result<(), EvalError> {
-        let moved = (0..self.inputs.len()).filter(|&k| self.each[k]);
-        let len_given: usize = moved.clone().map(|k| code.len(self.nnz(k))).sum();
-        let len_results: usize = outputs.iter().map(|&(_, nnz)| code.len(nnz)).sum();
+        let moved = (0..self.inputs.len()).map(|k| (k, self.nnz(k)));
+        let moved = moved.filter(|&(k, nnz)| self.each[k] && self.moves(code, nnz));
+        let len_given = moved.map(|(_, nnz)| code.len(nnz)).sum();
+        let moved = outputs.iter().filter(|&&(_, nnz)| self.moves(code, nnz));
+        let len_results: usize = moved.map(|&(_, nnz)| code.len(nnz)).sum();
         buffer.resize(len_given + len_results, 0.0);
-        let (mut given, mut results) = buffer.split_at_mut(len_given);
-        let mut inputs: Vec<&[f64]> = self.inputs.to_vec();
-        for k in moved {
-            let own;
-            (own, given) = std::mem::take(&mut given).split_at_mut(code.len(self.nnz(k)));
-            self.read(k, at, own, code);
-            inputs[k] = own;
-        }
-        let mut wanted: Vec<Option<&mut [f64]>> = Vec::with_capacity(outputs.len());
-        for &(k, nnz) in outputs {
-            let own;
-            (own, results) = std::mem::take(&mut results).split_at_mut(code.len(nnz));
-            wanted.push(range.outputs[k].is_some().then_some(own));
-        }
+        let (given, results) = buffer.split_at_mut(len_given);
+        let inputs = self.inputs(code, at, given);
+        let mut wanted = self.wanted(code, at, range, &outputs, results);
         code.engine.call(&inputs, &mut wanted, memory)?;
-        for (&(k, nnz), values) in outputs.iter().zip(&wanted) {
-            if let Some(values) = values {
-                range.write(k, nnz, at - range.begin, values, code);
-            }
-        }
+        self.take(code, at, range, &outputs, results);
         Ok(())
     }
 
-    /// Input `k` at some points.
-    fn read(&self, k: usize, at: usize, to: &mut [f64], code: &Code) {
-        let (nnz, n) = (self.nnz(k), code.n);
-        if nnz == 0 {
-            return;
+    /// Whether values of so many nonzeros lie elsewhere than code takes them.
+    fn moves(&self, code: &Code, nnz: usize) -> bool {
+        nnz > 1 && (self.layout == Layout::Columns) != code.is_by_column
+    }
+
+    /// The inputs of code for some points.
+    fn inputs<'v>(&'v self, code: &Code, at: usize, mut given: &'v mut [f64]) -> Vec<&'v [f64]> {
+        let mut inputs = Vec::with_capacity(self.inputs.len());
+        for (k, &values) in self.inputs.iter().enumerate() {
+            let nnz = self.nnz(k);
+            if !self.each[k] {
+                inputs.push(values);
+            } else if self.moves(code, nnz) {
+                let own;
+                (own, given) = std::mem::take(&mut given).split_at_mut(code.len(nnz));
+                match self.layout {
+                    Layout::Points => {
+                        to_columns(&values[at * nnz..(at + code.n) * nnz], nnz, own);
+                    }
+                    Layout::Columns => to_points(&values[at..], self.n, nnz, own),
+                }
+                code.give(own, nnz, COLUMN, &mut inputs);
+            } else {
+                let begin = if self.layout == Layout::Columns { at } else { at * nnz };
+                code.give(&values[begin.min(values.len())..], nnz, self.n, &mut inputs);
+            }
         }
-        let (from, places) = match self.layout {
-            Layout::Points => (&self.inputs[k][at * nnz..], Places::points(nnz)),
-            Layout::Columns => (&self.inputs[k][at..], Places::columns(self.n)),
-        };
-        copy(n, nnz, from, places, to, code.places(nnz));
+        inputs
+    }
+
+    /// Where code puts outputs at some points.
+    fn wanted<'v>(
+        &self,
+        code: &Code,
+        at: usize,
+        range: &'v mut Range,
+        outputs: &[(usize, usize)],
+        mut results: &'v mut [f64],
+    ) -> Vec<Option<&'v mut [f64]>> {
+        let (n, first) = (code.n, at - range.begin);
+        let mut pieces: Vec<_> = range.outputs.iter_mut().map(Option::as_mut).collect();
+        let mut wanted: Vec<Option<&mut [f64]>> = Vec::with_capacity(outputs.len());
+        for &(k, nnz) in outputs {
+            let mut own = &mut [][..];
+            if self.moves(code, nnz) {
+                (own, results) = std::mem::take(&mut results).split_at_mut(code.len(nnz));
+            }
+            match (pieces[k].take(), self.moves(code, nnz), code.is_by_column) {
+                (None, ..) => wanted.push(None),
+                (Some(_), true, true) => {
+                    wanted
+                        .extend(own.chunks_exact_mut(COLUMN).map(|column| Some(&mut column[..n])));
+                }
+                (Some(_), true, false) => wanted.push(Some(own)),
+                (Some(pieces), false, true) => {
+                    wanted
+                        .extend(pieces.iter_mut().map(|piece| Some(&mut piece[first..first + n])));
+                }
+                (Some(pieces), false, false) => {
+                    wanted.push(Some(&mut pieces[0][first * nnz..(first + n) * nnz]));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Takes from the buffer what code put there.
+    fn take(
+        &self,
+        code: &Code,
+        at: usize,
+        range: &mut Range,
+        outputs: &[(usize, usize)],
+        mut results: &[f64],
+    ) {
+        let (n, first) = (code.n, at - range.begin);
+        for &(k, nnz) in outputs.iter().filter(|&&(_, nnz)| self.moves(code, nnz)) {
+            let own;
+            (own, results) = results.split_at(code.len(nnz));
+            let Some(pieces) = &mut range.outputs[k] else { continue };
+            if code.is_by_column {
+                to_points(own, COLUMN, nnz, &mut pieces[0][first * nnz..(first + n) * nnz]);
+                continue;
+            }
+            for (j, piece) in pieces.iter_mut().enumerate() {
+                let column = own[j..].iter().step_by(nnz);
+                piece[first..first + n].iter_mut().zip(column).for_each(|(to, from)| *to = *from);
+            }
+        }
     }
 
     fn nnz(&self, input: usize) -> usize {
