@@ -31,6 +31,22 @@ pub(super) struct Pointer {
     pub n_uses: u32,
 }
 
+impl Pointer {
+    /// Words of memory that hold it, for so many lanes.
+    pub fn n_words(&self, n_lanes: usize) -> u32 {
+        if self.spread == Spread::Apart { n_lanes as u32 } else { 1 }
+    }
+
+    /// The word for a lane, and how many bytes further than it says the lane lies.
+    pub fn of_lane(&self, lane: u32) -> (u32, i32) {
+        match self.spread {
+            Spread::Apart => (self.word + lane, 0),
+            Spread::Along(bytes) => (self.word, bytes * lane as i32),
+            Spread::Same => (self.word, 0),
+        }
+    }
+}
+
 /// The links that a loop needs, each after those it is made of.
 #[derive(Default)]
 pub(super) struct Pointers {
@@ -70,8 +86,9 @@ impl Pointers {
             let spread = pointers.spread_of(&chains.links[link as usize], id);
             pointers.place.insert(link, pointers.all.len() as u32);
             let word = pointers.n_words;
-            pointers.n_words += if spread == Spread::Apart { n_lanes as u32 } else { 1 };
-            pointers.all.push(Pointer { link, spread, word, n_uses: uses[&link] });
+            let pointer = Pointer { link, spread, word, n_uses: uses[&link] };
+            pointers.n_words += pointer.n_words(n_lanes);
+            pointers.all.push(pointer);
         }
         pointers
     }
@@ -117,8 +134,9 @@ pub(super) fn are_in_reach(kernel: &Kernel, id: LoopId, body: &lanes::Body) -> b
     body.loads.iter().chain(&body.stores).all(|&at| near(&kernel.addrs[at as usize]))
 }
 
-/// A stride of so many numbers is too far, even for eight iterations.
-const FAR: u64 = 1 << 25;
+/// A stride of so many numbers is too far: the last of eight lanes lies seven strides after the
+/// first, besides the offset.
+const FAR: u64 = 1 << 24;
 
 /// Whether all distances that lead to a number fit into 32 bits.
 pub(super) fn is_in_reach(addr: &Addr) -> bool {

@@ -48,7 +48,8 @@ impl Straight {
         let code = Code::of(around, &around.kernel.insts[begin..end]);
         let fixed = code.fixed();
         let order = depth_first(&code, fixed.len());
-        let allocated = schedule::allocate_best(&code.lines, &fixed, Form::One.n_registers(), &order);
+        let allocated =
+            schedule::allocate_best(&code.lines, &fixed, Form::One.n_registers(), &order);
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
         Straight { code, allocated, pointers }
     }
