@@ -3,6 +3,7 @@
 mod builder;
 mod columns;
 mod contracted;
+mod eight;
 mod forms;
 mod large;
 mod random;

@@ -60,7 +60,7 @@ fn body(n: u64) -> Arc<Kernel> {
 
 #[test]
 fn lanes_have_the_bits_of_iterations() {
-    for n in [2, 3, 4, 5, 7, 8, 9, 15, 16, 50, 51] {
+    for n in 1..=51 {
         let x: Vec<f64> = (0..3 * n).map(|k| 1.5 + (k as f64).sin()).collect();
         let results = crate::evaluate(&body(n), &[&x, &[0.25, -3.0, 1.75, 0.5]]).unwrap();
         assert!(results.iter().flatten().all(|v| v.is_finite()), "{results:?}");

@@ -85,7 +85,9 @@ pub struct JitOptions {
     pub shared_from: u64,
     /// What is written for wider vectors; nothing where [`has_vectors`] is false.
     pub vectors: Vectors,
-    /// Most numbers in a vector, 4 or 8 in wider ones. Results do not depend on it.
+    /// Most numbers in a vector of a loop: 8 (AVX-512), 4 (AVX2) or, for no such loops, fewer. To
+    /// run, code has at most [`lanes`]; [`asm`] writes what any machine runs. Results do not depend
+    /// on it.
     pub lanes: usize,
 }
 
@@ -110,7 +112,7 @@ impl Default for JitOptions {
             threads,
             shared_from: 1 << 21,
             vectors: Vectors::Worthwhile,
-            lanes: 8,
+            lanes: lanes(),
         }
     }
 }
@@ -150,6 +152,7 @@ impl Jit {
                 verify(kernel).map_err(|error| EngineError::Internal(error.to_string()))?;
             }
         }
+        let options = &JitOptions { lanes: options.lanes.min(lanes()), ..options.clone() };
         let mut units = units(&calls, options);
         let scratch_len = units.iter().map(|unit| unit.scratch_len).max().unwrap_or(0);
         check_scratch(scratch_len)?;
@@ -209,6 +212,12 @@ fn check_scratch(len: usize) -> Result<(), EngineError> {
 /// Whether this machine has the vectors and fused operations that code beside Cranelift's needs.
 pub fn has_vectors() -> bool {
     vector::is_supported()
+}
+
+/// Most numbers in a vector that loops run in on this machine: 8, 4, or 0 where
+/// [`has_vectors`] is false.
+pub fn lanes() -> usize {
+    vector::lanes()
 }
 
 /// Calls nested deeper are refused, so that evaluation fits the stack of a thread.

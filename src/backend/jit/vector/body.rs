@@ -32,7 +32,7 @@ pub(super) enum Home {
     Constant(u32),
     /// The invariant with this index.
     Invariant(u32),
-    /// Four numbers one after the other in memory that nothing writes.
+    /// The numbers of all lanes one after the other, in memory that nothing writes.
     Memory(AddrId),
 }
 

@@ -99,7 +99,6 @@ struct Emitter<'a> {
     asm: Assembler,
     codes: &'static Codes,
     moves: &'static Moves,
-    /// Registers that hold no value.
     temporary: [Register; 2],
     /// Of a vector.
     bytes: i32,
@@ -327,53 +326,57 @@ impl Emitter<'_> {
     }
 
     fn apply(&mut self, op: ScalarOp, args: &[Operand], to: Register) {
+        let Jit::Inst(inst) = op.row().jit else { return self.apply_function(op, args, to) };
         let mut sources = [Source::Register(Register::None); 3];
-        match op.row().jit {
-            Jit::Inst(inst) => {
-                for (source, &arg) in sources.iter_mut().zip(args) {
-                    *source = self.source(arg);
-                }
-                let bytes = self.bytes;
-                let constant = |which| at(POOL, bytes * which as i32);
-                self.asm.apply(inst, to, &sources[..args.len()], constant);
+        for (source, &arg) in sources.iter_mut().zip(args) {
+            *source = self.source(arg);
+        }
+        let bytes = self.bytes;
+        let constant = |which| at(POOL, bytes * which as i32);
+        self.asm.apply(inst, to, &sources[..args.len()], constant);
+    }
+
+    fn apply_function(&mut self, op: ScalarOp, args: &[Operand], to: Register) {
+        let area = self.wide.allocated.n_slots + self.wide.code.invariants.len() as u32;
+        for (k, &arg) in args.iter().enumerate() {
+            let source = self.source(arg);
+            let register = self.register(source);
+            let to = self.vector(area + k as u32);
+            self.asm.store(to, register);
+        }
+        let begin = self.vector(area);
+        match op.row().wide {
+            Some(wide) => {
+                self.tags(wide.tag, area + 2);
+                self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RDI, begin));
+                self.call(match self.wide.form {
+                    Form::Eight => wide.on_eight as *const () as usize,
+                    Form::One | Form::Four => wide.on_four as *const () as usize,
+                });
             }
-            Jit::Call => {
-                let (helper, function) = each_lane(self.wide.form, op.row().eval);
-                let area = self.wide.allocated.n_slots + self.wide.code.invariants.len() as u32;
-                for (k, &arg) in args.iter().enumerate() {
-                    let source = self.source(arg);
-                    let register = self.register(source);
-                    let to = self.vector(area + k as u32);
-                    self.asm.store(to, register);
-                }
-                let begin = self.vector(area);
-                match op.row().wide {
-                    Some(wide) => {
-                        let [t, _] = self.temporary;
-                        if wide.tag.to_bits() != 0 {
-                            let tag = self.new_constant(wide.tag);
-                            self.asm.copy(t, tag);
-                        } else {
-                            self.asm.put(Instruction::with3(self.codes.xor, t, t, t));
-                        }
-                        let tags = self.vector(area + 2);
-                        self.asm.store(tags, t);
-                        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RDI, begin));
-                        self.call(match self.wide.form {
-                            Form::Eight => wide.on_eight as *const () as usize,
-                            Form::One | Form::Four => wide.on_four as *const () as usize,
-                        });
-                    }
-                    None => {
-                        self.load_number(Register::RDI, function as u64);
-                        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
-                        self.call(helper);
-                    }
-                }
-                let result = self.vector(area + AREA - 1);
-                self.asm.copy(to, Source::Memory(result));
+            None => {
+                let (helper, function) = each_lane(op.row().eval);
+                self.load_number(Register::RDI, function as u64);
+                self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
+                self.load_number(Register::RDX, self.wide.form.lanes() as u64);
+                self.call(helper);
             }
         }
+        let result = self.vector(area + AREA - 1);
+        self.asm.copy(to, Source::Memory(result));
+    }
+
+    /// The tag of a function in all lanes of a vector of the frame.
+    fn tags(&mut self, tag: f64, to: u32) {
+        let [t, _] = self.temporary;
+        if tag.to_bits() != 0 {
+            let tag = self.new_constant(tag);
+            self.asm.copy(t, tag);
+        } else {
+            self.asm.put(Instruction::with3(self.codes.xor, t, t, t));
+        }
+        let tags = self.vector(to);
+        self.asm.store(tags, t);
     }
 
     fn call(&mut self, function: usize) {
@@ -459,30 +462,26 @@ impl Emitter<'_> {
         Source::Memory(self.constant(place as u32))
     }
 
-    fn pointer(&self, addr: AddrId) -> (usize, i32) {
-        let (link, offset) = self.unit.chains.places[addr as usize];
-        (self.wide.pointers.place_of(link), offset as i32)
-    }
-
     fn is_contiguous(&self, addr: AddrId) -> bool {
-        let (place, _) = self.pointer(addr);
-        self.wide.pointers.all[place].spread == Spread::Along(8)
+        let (link, _) = self.unit.chains.places[addr as usize];
+        let (place, is_indexed) = self.wide.pointers.behind(link);
+        is_indexed || self.wide.pointers.all[place].spread == Spread::Along(8)
     }
 
     /// The memory of a lane of an address; may load its pointer.
     fn lane(&mut self, addr: AddrId, lane: u32) -> MemoryOperand {
-        let (place, offset) = self.pointer(addr);
-        let pointer = &self.wide.pointers.all[place];
-        let (word, further) = match pointer.spread {
-            Spread::Apart => (pointer.word + lane, 0),
-            Spread::Along(bytes) => (pointer.word, bytes * lane as i32),
-            Spread::Same => (pointer.word, 0),
-        };
+        let (link, offset) = self.unit.chains.places[addr as usize];
+        let (place, is_indexed) = self.wide.pointers.behind(link);
+        let (word, further) = self.wide.pointers.all[place].of_lane(lane);
         let base = self.registers[place].unwrap_or_else(|| {
             self.load_word(Register::RAX, PARAMETERS.len() as u32 + word);
             Register::RAX
         });
-        at(base, offset + further)
+        if is_indexed {
+            let offset = offset + 8 * i64::from(lane);
+            return MemoryOperand::with_base_index_scale_displ_size(base, COUNTER, 8, offset, 1);
+        }
+        at(base, offset as i32 + further)
     }
 
     /// Computes the pointers that lie as asked for.
@@ -492,9 +491,7 @@ impl Emitter<'_> {
             if !which(pointer.spread) {
                 continue;
             }
-            let n_lanes =
-                if pointer.spread == Spread::Apart { self.wide.form.lanes() as u32 } else { 1 };
-            for lane in 0..n_lanes {
+            for lane in 0..pointer.n_words(self.wide.form.lanes()) {
                 self.compute(pointer, lane);
                 let word = self.word(PARAMETERS.len() as u32 + pointer.word + lane);
                 self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, Register::RAX));
@@ -541,12 +538,7 @@ impl Emitter<'_> {
                 self.add_lane(link, lane);
             }
             Link::Entry { link, at: entry, offset } => {
-                let from = self.wide.pointers.get(entry);
-                let (word, further) = match from.spread {
-                    Spread::Apart => (from.word + lane, 0),
-                    Spread::Along(bytes) => (from.word, bytes * lane as i32),
-                    Spread::Same => (from.word, 0),
-                };
+                let (word, further) = self.wide.pointers.get(entry).of_lane(lane);
                 self.load_word(rax, PARAMETERS.len() as u32 + word);
                 let from = at(rax, offset as i32 + further);
                 self.asm.put(Instruction::with2(Op::Mov_r32_rm32, Register::EAX, from));
@@ -558,12 +550,7 @@ impl Emitter<'_> {
 
     /// Adds one lane of a link to RAX.
     fn add_lane(&mut self, link: u32, lane: u32) {
-        let before = self.wide.pointers.get(link);
-        let (word, further) = match before.spread {
-            Spread::Apart => (before.word + lane, 0),
-            Spread::Along(bytes) => (before.word, bytes * lane as i32),
-            Spread::Same => (before.word, 0),
-        };
+        let (word, further) = self.wide.pointers.get(link).of_lane(lane);
         let word = self.word(PARAMETERS.len() as u32 + word);
         self.asm.put(Instruction::with2(Op::Add_r64_rm64, Register::RAX, word));
         if further != 0 {
@@ -613,21 +600,11 @@ impl Emitter<'_> {
     }
 }
 
-/// What calls a function of numbers for each lane of a form, and that function.
-fn each_lane(form: Form, function: Eval) -> (usize, usize) {
-    let is_eight = form == Form::Eight;
+/// What calls a function of numbers for each lane, and that function.
+fn each_lane(function: Eval) -> (usize, usize) {
     match function {
-        Eval::F1(f) => {
-            let [four, eight] = [runtime::each_lane1::<4>, runtime::each_lane1::<8>];
-            (if is_eight { eight } else { four } as *const () as usize, f as *const () as usize)
-        }
-        Eval::F2(f) => {
-            let [four, eight] = [runtime::each_lane2::<4>, runtime::each_lane2::<8>];
-            (if is_eight { eight } else { four } as *const () as usize, f as *const () as usize)
-        }
-        Eval::F3(f) => {
-            let [four, eight] = [runtime::each_lane3::<4>, runtime::each_lane3::<8>];
-            (if is_eight { eight } else { four } as *const () as usize, f as *const () as usize)
-        }
+        Eval::F1(f) => (runtime::each_lane1 as *const () as usize, f as *const () as usize),
+        Eval::F2(f) => (runtime::each_lane2 as *const () as usize, f as *const () as usize),
+        Eval::F3(f) => (runtime::each_lane3 as *const () as usize, f as *const () as usize),
     }
 }

@@ -40,26 +40,34 @@ pub(super) fn is_supported() -> bool {
     }
 }
 
-/// The widest vectors that this machine has.
-fn widest() -> Option<Form> {
-    if !is_supported() {
-        return None;
+/// Numbers in the widest vectors that this machine has and that code is written for.
+pub(super) fn lanes() -> usize {
+    match (is_supported(), has_avx512()) {
+        (false, _) => 0,
+        (true, false) => Form::Four.lanes(),
+        (true, true) => Form::Eight.lanes(),
     }
+}
+
+/// Whether this machine has what [`Form::Eight`] and the functions that it calls need.
+fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512f")
-        && std::arch::is_x86_feature_detected!("avx512dq")
-        && std::arch::is_x86_feature_detected!("avx512vl")
     {
-        return Some(Form::Eight);
+        std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl")
     }
-    Some(Form::Four)
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
 }
 
 /// The vectors that a loop is to run in: none where it cannot, or gains nothing by it.
 fn form_of(kernel: &Kernel, id: LoopId, body: &lanes::Body, options: &JitOptions) -> Option<Form> {
     let Trip::Const(n) = kernel.loops[id as usize].trip else { return None };
     let fits = |form: &Form| form.lanes() <= options.lanes && form.lanes() as u64 <= n;
-    let form = [widest()?, Form::Four].into_iter().find(fits)?;
+    let form = [Form::Eight, Form::Four].into_iter().find(fits)?;
     let is_eligible = n < 1 << 52
         && body.repeatable
         && pointers::are_in_reach(kernel, id, body)

@@ -31,10 +31,28 @@ pub(super) struct Pointer {
     pub n_uses: u32,
 }
 
+impl Pointer {
+    /// Words of memory that hold it, for so many lanes.
+    pub fn n_words(&self, n_lanes: usize) -> u32 {
+        if self.spread == Spread::Apart { n_lanes as u32 } else { 1 }
+    }
+
+    /// The word for a lane, and how many bytes further than it says the lane lies.
+    pub fn of_lane(&self, lane: u32) -> (u32, i32) {
+        match self.spread {
+            Spread::Apart => (self.word + lane, 0),
+            Spread::Along(bytes) => (self.word, bytes * lane as i32),
+            Spread::Same => (self.word, 0),
+        }
+    }
+}
+
 /// The links that a loop needs, each after those it is made of.
 #[derive(Default)]
 pub(super) struct Pointers {
     pub all: Vec<Pointer>,
+    /// Links that are another one plus the iteration number: instructions add it to that one.
+    indexed: FxHashMap<u32, u32>,
     place: FxHashMap<u32, u32>,
     pub n_words: u32,
 }
@@ -47,9 +65,20 @@ impl Pointers {
         addrs: impl Iterator<Item = AddrId>,
         n_lanes: usize,
     ) -> Pointers {
+        let mut pointers = Pointers::default();
         let mut uses: FxHashMap<u32, u32> = FxHashMap::default();
         for addr in addrs {
-            *uses.entry(chains.places[addr as usize].0).or_default() += 1;
+            let link = chains.places[addr as usize].0;
+            let used = match chains.links[link as usize] {
+                Link::Term { link: fixed, id: of, bytes: NUMBER }
+                    if of == id && is_fixed(chains, fixed, id) =>
+                {
+                    pointers.indexed.insert(link, fixed);
+                    fixed
+                }
+                _ => link,
+            };
+            *uses.entry(used).or_default() += 1;
         }
         let mut needed: Vec<u32> = uses.keys().copied().collect();
         let mut at = 0;
@@ -65,15 +94,24 @@ impl Pointers {
         }
         // A link is numbered after its parts.
         needed.sort_unstable();
-        let mut pointers = Pointers::default();
         for link in needed {
             let spread = pointers.spread_of(&chains.links[link as usize], id);
             pointers.place.insert(link, pointers.all.len() as u32);
             let word = pointers.n_words;
-            pointers.n_words += if spread == Spread::Apart { n_lanes as u32 } else { 1 };
-            pointers.all.push(Pointer { link, spread, word, n_uses: uses[&link] });
+            let pointer = Pointer { link, spread, word, n_uses: uses[&link] };
+            pointers.n_words += pointer.n_words(n_lanes);
+            pointers.all.push(pointer);
         }
         pointers
+    }
+
+    /// The pointer behind an address of a link: its number among these, and whether the iteration
+    /// number is to be added to it.
+    pub fn behind(&self, link: u32) -> (usize, bool) {
+        match self.indexed.get(&link) {
+            Some(&fixed) => (self.place_of(fixed), true),
+            None => (self.place_of(link), false),
+        }
     }
 
     /// A link that is among these.
@@ -102,6 +140,23 @@ impl Pointers {
     }
 }
 
+/// Bytes of a number.
+const NUMBER: i64 = 8;
+
+/// Whether a link stays where it is from iteration to iteration.
+fn is_fixed(chains: &Chains, link: u32, id: LoopId) -> bool {
+    let mut open = vec![link];
+    while let Some(link) = open.pop() {
+        let link = &chains.links[link as usize];
+        if matches!(link, Link::Term { id: of, .. } if *of == id) {
+            return false;
+        }
+        let (before, entry) = parts(link);
+        open.extend(before.into_iter().chain(entry));
+    }
+    true
+}
+
 /// The links that a link is made of.
 fn parts(link: &Link) -> (Option<u32>, Option<u32>) {
     match *link {
@@ -117,8 +172,9 @@ pub(super) fn are_in_reach(kernel: &Kernel, id: LoopId, body: &lanes::Body) -> b
     body.loads.iter().chain(&body.stores).all(|&at| near(&kernel.addrs[at as usize]))
 }
 
-/// A stride of so many numbers is too far, even for eight iterations.
-const FAR: u64 = 1 << 25;
+/// A stride of so many numbers is too far: the last of eight lanes lies seven strides after the
+/// first, besides the offset.
+const FAR: u64 = 1 << 24;
 
 /// Whether all distances that lead to a number fit into 32 bits.
 pub(super) fn is_in_reach(addr: &Addr) -> bool {

@@ -3,18 +3,19 @@
 use crate::backend::abi::Context;
 use crate::backend::jit::runtime::{fail_cancelled, note_iteration};
 
-/// A function of numbers for all lanes.
+/// A function of numbers for so many lanes.
 ///
 /// # Safety
 /// `area` points to three vectors of arguments and one for the results.
-pub(super) unsafe extern "C" fn each_lane1<const N: usize>(
+pub(super) unsafe extern "C" fn each_lane1(
     f: extern "C" fn(f64) -> f64,
     area: *mut f64,
+    lanes: usize,
 ) {
     // SAFETY: by the contract above.
-    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
-    for lane in 0..N {
-        area[3 * N + lane] = f(area[lane]);
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * lanes) };
+    for lane in 0..lanes {
+        area[3 * lanes + lane] = f(area[lane]);
     }
 }
 
@@ -22,14 +23,15 @@ pub(super) unsafe extern "C" fn each_lane1<const N: usize>(
 ///
 /// # Safety
 /// As there.
-pub(super) unsafe extern "C" fn each_lane2<const N: usize>(
+pub(super) unsafe extern "C" fn each_lane2(
     f: extern "C" fn(f64, f64) -> f64,
     area: *mut f64,
+    lanes: usize,
 ) {
     // SAFETY: by the contract above.
-    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
-    for lane in 0..N {
-        area[3 * N + lane] = f(area[lane], area[N + lane]);
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * lanes) };
+    for lane in 0..lanes {
+        area[3 * lanes + lane] = f(area[lane], area[lanes + lane]);
     }
 }
 
@@ -37,14 +39,15 @@ pub(super) unsafe extern "C" fn each_lane2<const N: usize>(
 ///
 /// # Safety
 /// As there.
-pub(super) unsafe extern "C" fn each_lane3<const N: usize>(
+pub(super) unsafe extern "C" fn each_lane3(
     f: extern "C" fn(f64, f64, f64) -> f64,
     area: *mut f64,
+    lanes: usize,
 ) {
     // SAFETY: by the contract above.
-    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * N) };
-    for lane in 0..N {
-        area[3 * N + lane] = f(area[lane], area[N + lane], area[2 * N + lane]);
+    let area = unsafe { std::slice::from_raw_parts_mut(area, 4 * lanes) };
+    for lane in 0..lanes {
+        area[3 * lanes + lane] = f(area[lane], area[lanes + lane], area[2 * lanes + lane]);
     }
 }
 
