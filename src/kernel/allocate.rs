@@ -6,6 +6,8 @@
 //! another one when it is no longer needed. Operands that an instruction can read from memory are
 //! not loaded for a single use.
 
+use std::cmp::Ordering;
+
 /// A value of the code, numbered from 0.
 pub type Value = u32;
 /// A register, numbered from 0.
@@ -97,6 +99,7 @@ pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Alloca
         slot: vec![NO_SLOT; fixed.len()],
         register: vec![NO_REGISTER; fixed.len()],
         held: vec![None; usize::from(n_registers)],
+        ahead: vec![NEVER; usize::from(n_registers)],
         free_slots: Vec::new(),
         left_slots: Vec::new(),
         done: Allocated { steps: Vec::with_capacity(lines.len() * 5 / 4), n_slots: 0 },
@@ -176,6 +179,8 @@ struct State<'a> {
     slot: Vec<u32>,
     register: Vec<Register>,
     held: Vec<Option<Value>>,
+    /// For each register the line of the next use of what it holds, [`NEVER`] if that is nothing.
+    ahead: Vec<u32>,
     free_slots: Vec<u32>,
     /// Slots that are free after the current line, which may read them.
     left_slots: Vec<u32>,
@@ -213,8 +218,7 @@ impl State<'_> {
 
     /// Whether a value in memory that is used again at line `after` deserves a register now.
     fn is_worth_a_register(&self, after: u32) -> bool {
-        let later = |held: &Option<Value>| held.is_none_or(|val| self.next[val as usize] > after);
-        after != NEVER && self.held.iter().any(later)
+        after != NEVER && self.ahead.iter().any(|&ahead| ahead > after)
     }
 
     fn in_memory(&self, val: Value) -> Operand {
@@ -227,11 +231,15 @@ impl State<'_> {
     /// Notes a use of a value, whose next one is at line `after`.
     fn used(&mut self, val: Value, after: u32) {
         self.next[val as usize] = after;
+        let register = self.register[val as usize];
+        if register != NO_REGISTER {
+            self.ahead[usize::from(register)] = after;
+        }
         if after != NEVER {
             return;
         }
-        let register = std::mem::replace(&mut self.register[val as usize], NO_REGISTER);
         if register != NO_REGISTER {
+            self.register[val as usize] = NO_REGISTER;
             self.held[usize::from(register)] = None;
         }
         let slot = std::mem::replace(&mut self.slot[val as usize], NO_SLOT);
@@ -244,24 +252,40 @@ impl State<'_> {
     fn take_register(&mut self, val: Value, pinned: &[Value]) -> Register {
         let free = self.held.iter().position(|held| held.is_none());
         let register = free.unwrap_or_else(|| {
-            let distance = |held: &Option<Value>| match *held {
-                Some(held) if !pinned.contains(&held) => {
-                    // Of two that are equally far, the one that memory has already.
-                    let is_kept = self.fixed[held as usize] || self.slot[held as usize] != NO_SLOT;
-                    (self.next[held as usize], is_kept)
-                }
-                _ => (0, false),
-            };
-            let furthest = (0..self.held.len()).max_by_key(|&r| distance(&self.held[r]));
-            let furthest = furthest.unwrap_or(0);
+            let furthest = self.furthest(pinned);
             self.spill(furthest);
             furthest
         });
         self.put(val, register)
     }
 
+    /// Of the registers in use, but those of `pinned` values, the one whose value is used last;
+    /// of two that are equally far, the one whose value memory has already.
+    fn furthest(&self, pinned: &[Value]) -> usize {
+        let is_kept = |register: usize| match self.held[register] {
+            Some(val) => self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT,
+            None => false,
+        };
+        let mut furthest: Option<usize> = None;
+        for (register, held) in self.held.iter().enumerate() {
+            if held.is_none_or(|held| pinned.contains(&held)) {
+                continue;
+            }
+            let is_further =
+                furthest.is_none_or(|other| match self.ahead[register].cmp(&self.ahead[other]) {
+                    Ordering::Equal => is_kept(register) || !is_kept(other),
+                    order => order.is_gt(),
+                });
+            if is_further {
+                furthest = Some(register);
+            }
+        }
+        furthest.unwrap_or(0)
+    }
+
     fn put(&mut self, val: Value, register: usize) -> Register {
         self.held[register] = Some(val);
+        self.ahead[register] = self.next[val as usize];
         self.register[val as usize] = register as Register;
         register as Register
     }
@@ -280,6 +304,7 @@ impl State<'_> {
     fn spill(&mut self, register: usize) {
         self.save(register);
         if let Some(val) = self.held[register].take() {
+            self.ahead[register] = NEVER;
             self.register[val as usize] = NO_REGISTER;
         }
     }
@@ -309,6 +334,7 @@ impl State<'_> {
 
     /// Frees all registers, of values that are in memory.
     fn forget_registers(&mut self) {
+        self.ahead.fill(NEVER);
         for held in &mut self.held {
             if let Some(val) = held.take() {
                 self.register[val as usize] = NO_REGISTER;
