@@ -159,7 +159,8 @@ struct SimplifyArgs {
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
 enum Engine {
-    /// Machine code, made in milliseconds, with vectors of four; needs AVX2 and FMA
+    /// Machine code, made in milliseconds, with vectors of four or, with AVX-512, eight; needs AVX2
+    /// and FMA
     Vector,
     /// Machine code by Cranelift alone
     Jit,

@@ -121,8 +121,8 @@ pub struct Options {
 /// What evaluates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EngineKind {
-    /// Machine code: straight-line code and loops in vectors of four written here, what branches
-    /// by Cranelift. Needs an x86-64 processor with AVX2 and FMA.
+    /// Machine code: straight-line code and loops in vectors of four or, with AVX-512, eight written
+    /// here, what branches by Cranelift. Needs an x86-64 processor with AVX2 and FMA.
     Vector,
     /// Machine code by Cranelift.
     Jit,

@@ -70,8 +70,8 @@ impl Assembler {
             return Err(refused(error));
         }
         let mut bytes = self.encoder.take_buffer();
-        // Nothing runs into the constants.
-        bytes.resize(bytes.len().next_multiple_of(64), 0xcc);
+        // Nothing runs into the constants, and a listing knows where they begin.
+        bytes.resize((bytes.len() + 1).next_multiple_of(64), 0xcc);
         let constants_at = bytes.len() as u64;
         for (jump, to) in jumps.iter().copied().chain([(pool, constants_at)]) {
             let distance = to as i64 - jump.end as i64;
