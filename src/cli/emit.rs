@@ -102,7 +102,7 @@ fn c_function(function: &Function, options: &SimplifyOptions) -> CFunction {
         name: function.name().to_owned(),
         inputs: inputs.collect(),
         outputs: outputs.collect(),
-        kernel: Arc::new(kernel::build(&optimized)),
+        kernel: Arc::new(kernel::roll::rolled(kernel::build(&optimized))),
     }
 }
 

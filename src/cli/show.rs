@@ -91,7 +91,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened = args.model.open()?;
     let function = opened.function.clone();
     let options = args.simplify.options()?;
-    let kernel = |build: fn(&Arc<Func>) -> Kernel| Arc::new(build(&function.optimized(&options)));
+    let kernel = |build: fn(&Arc<Func>) -> Kernel| {
+        Arc::new(kernel::roll::rolled(build(&function.optimized(&options))))
+    };
     let engine = |e| Failure::from(FunctionError::Engine(e));
     let jit = JitOptions::default();
     let text = match args.stage {

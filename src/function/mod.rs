@@ -113,6 +113,9 @@ pub struct Options {
     /// Most threads that compile machine code, and that share the iterations of its long loops; 0
     /// for as many as the machine runs at once. Results do not depend on it.
     pub threads: usize,
+    /// Leave long straight-line code in which a block is repeated as it is; else it becomes loops
+    /// (`kernel::roll`), which takes less code and time and changes no bit.
+    pub keep_straight: bool,
     /// Compile even what this process has compiled already; else the same function with the same
     /// options is taken as it is, while it is among the last ones used.
     pub again: bool,
@@ -499,9 +502,13 @@ impl Function {
         let optimized = optimize();
         let simplify_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let kernel = Arc::new(match options.engine {
+        let kernel = match options.engine {
             EngineKind::Vector | EngineKind::Jit => crate::kernel::build_in_place(&optimized),
             EngineKind::Interp | EngineKind::C => crate::kernel::build(&optimized),
+        };
+        let kernel = Arc::new(match options.keep_straight {
+            true => kernel,
+            false => crate::kernel::roll::rolled(kernel),
         });
         let engine: Arc<dyn Engine> = match options.engine {
             EngineKind::Interp => Arc::new(Interp::new(&kernel)),

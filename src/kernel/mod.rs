@@ -18,6 +18,7 @@ mod polls;
 pub mod print;
 mod range;
 mod reduce;
+pub mod roll;
 pub mod schedule;
 pub mod threads;
 pub mod unguarded;

@@ -8,6 +8,7 @@ mod forms;
 mod large;
 mod random;
 mod regions;
+mod roll;
 mod scalars;
 mod threads;
 mod vectors;
