@@ -1,5 +1,5 @@
-//! Works of `../shared/data/expr` at 10^5 points on one thread: `evaluate_many`, beside the same
-//! operations as a loop in C, compiled by gcc -O3 -march=native -ffast-math, which takes vectors
+//! Works of `../shared/data/expr` at 10^5 points on one thread, by default and under `--math
+//! fast`: `evaluate_many`, beside the same operations as a loop in C, compiled by gcc -O3 -march=native -ffast-math, which takes vectors
 //! and the vector functions of its library (4 ulp). Ours reads points one after the other, C reads
 //! a column for each number.
 //!
@@ -10,8 +10,10 @@ mod support;
 use std::fmt::Write;
 
 use nablac::backend::abi::Memory;
-use nablac::function::Compiled;
+use nablac::function::{Compiled, Options};
 use nablac::kernel::ir::Kernel;
+use nablac::simplify::SimplifyOptions;
+use nablac::simplify::rules::Math;
 use support::works::{Ratios, by_gcc, helpers, names, statements, work};
 use support::{one_thread, thread_seconds};
 
@@ -19,10 +21,17 @@ const POINTS: usize = 100_000;
 const TOGETHER: usize = 60;
 
 fn main() {
+    for (math, title) in [(Math::Real, "default"), (Math::Fast, "--math fast")] {
+        println!("{title}: ns a point: ours, gcc; ours / gcc");
+        beside_gcc(math);
+    }
+}
+
+fn beside_gcc(math: Math) {
     let mut ratios = Ratios::default();
-    println!("work            ns a point: ours, gcc; ours / gcc");
     for name in names() {
-        let (compiled, inputs) = work(&name, &one_thread(), POINTS);
+        let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
+        let (compiled, inputs) = work(&name, &Options { simplify, ..one_thread() }, POINTS);
         let ours = ours(&compiled, &inputs) * 1e9;
         let text = in_c(&compiled.kernel, &inputs);
         match text.and_then(|text| by_gcc(&name, &text, &["-ffast-math"])) {
