@@ -4,6 +4,7 @@
 
 mod double;
 mod exact;
+mod gamma;
 mod points;
 
 use astro_float::RoundingMode;
@@ -56,6 +57,9 @@ const BOUNDS: &[(ScalarOp, f64)] = &[
     (ScalarOp::FastLog2, 4.0),
     (ScalarOp::FastLog10, 4.0),
     (ScalarOp::FastTanh, 4.0),
+    (ScalarOp::FastAtan, 4.0),
+    (ScalarOp::FastAsin, 4.0),
+    (ScalarOp::FastAcos, 4.0),
 ];
 
 #[test]

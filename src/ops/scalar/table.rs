@@ -220,7 +220,7 @@ table! {
 
     /// Inverse sine.
     Asin "asin" {
-        eval: F1(math::asin), wide: Some(math::ASIN),
+        eval: F1(math::asin), wide: Some(math::ASIN), fast: Some(ScalarOp::FastAsin),
         partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "asin({a})",
@@ -230,7 +230,7 @@ table! {
 
     /// Inverse cosine.
     Acos "acos" {
-        eval: F1(math::acos), wide: Some(math::ACOS), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
+        eval: F1(math::acos), wide: Some(math::ACOS), fast: Some(ScalarOp::FastAcos), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(0.0, PI), monotone: &[FALLS], c: "acos({a})",
         latex: "\\arccos\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -239,7 +239,7 @@ table! {
 
     /// Inverse tangent.
     Atan "atan" {
-        eval: F1(math::atan), wide: Some(math::ATAN),
+        eval: F1(math::atan), wide: Some(math::ATAN), fast: Some(ScalarOp::FastAtan),
         partials: &["1 / (1 + a * a)"], zero_sets: &[0b1],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "atan({a})",
         latex: "\\arctan\\left({a}\\right)", ..FUNCTION
@@ -665,5 +665,32 @@ static double nablac_max(double a, double b) {
         eval: F1(math::fast_tanh), wide: Some(math::FAST_TANH), partials: &["1 - y * y"],
         zero_sets: &[0b1], range: Interval::open(-1.0, 1.0), monotone: &[RISES],
         c: "tanh({a})", latex: "\\tanh\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// Inverse tangent, within 4 units in the last place.
+    FastAtan "fast_atan" {
+        eval: F1(math::fast_atan), wide: Some(math::FAST_ATAN), partials: &["1 / (1 + a * a)"],
+        zero_sets: &[0b1], range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES],
+        c: "atan({a})", latex: "\\arctan\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// Inverse sine, within 4 units in the last place.
+    FastAsin "fast_asin" {
+        eval: F1(math::fast_asin), wide: Some(math::FAST_ASIN),
+        partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
+        domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
+        range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "asin({a})",
+        latex: "\\arcsin\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
+        edges: &[&[0.0], &[-0.0], &[1.0], &[-1.0], &[1.5], &[INF], &[NAN]], ..FUNCTION
+    }
+
+    /// Inverse cosine, within 4 units in the last place.
+    FastAcos "fast_acos" {
+        eval: F1(math::fast_acos), wide: Some(math::FAST_ACOS),
+        partials: &["-1 / sqrt((1 - a) * (1 + a))"],
+        domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
+        range: Interval::closed(0.0, PI), monotone: &[FALLS], c: "acos({a})",
+        latex: "\\arccos\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
+        edges: &[&[0.0], &[-0.0], &[1.0], &[-1.0], &[1.5], &[INF], &[NAN]], ..FUNCTION
     }
 }

@@ -10,7 +10,7 @@ macro_rules! functions {
         use super::super::common::*;
 
         $make! {
-            /// The value of a polynomial of at most 12 coefficients, lowest first, by neighbours
+            /// The value of a polynomial of at most 24 coefficients, lowest first, by neighbours
             /// in pairs and pairs of pairs, so that few operations wait for one another. G. Estrin
             /// (1960).
             pub fn polynomial<const N: usize>(x: F, c: [f64; N]) -> F {
@@ -24,10 +24,18 @@ macro_rules! functions {
                     1 | 2 => two(k),
                     _ => mul_add(x2, two(k + 2), two(k)),
                 };
+                let eight = |k: usize| match N - k {
+                    1..=4 => four(k),
+                    _ => mul_add(x4, four(k + 4), four(k)),
+                };
                 match N {
-                    ..=4 => four(0),
-                    5..=8 => mul_add(x4, four(4), four(0)),
-                    _ => mul_add(x4, mul_add(x4, four(8), four(4)), four(0)),
+                    ..=8 => eight(0),
+                    9..=12 => mul_add(x4, eight(4), four(0)),
+                    13..=16 => mul_add(mul(x4, x4), eight(8), eight(0)),
+                    _ => {
+                        let x8 = mul(x4, x4);
+                        mul_add(x8, mul_add(x8, eight(16), eight(8)), eight(0))
+                    }
                 }
             }
 
@@ -337,6 +345,45 @@ macro_rules! functions {
                 let e = add(sum, rest);
                 with_sign(div(e, add(e, same(2.0))), x)
             }
+
+            /// 2 ulp.
+            pub fn fast_atan(x: F) -> F {
+                let size = abs(x);
+                let is_large = is_below(same(1.0), size);
+                let above = select(is_large, same(-1.0), size);
+                let t = div(above, select(is_large, size, same(1.0)));
+                let z = mul(t, t);
+                let value = mul_add(mul(t, z), polynomial(z, FAST_ATAN), t);
+                let base = select(is_large, same(std::f64::consts::FRAC_PI_2), same(0.0));
+                with_sign(add(base, value), x)
+            }
+
+            /// `asin(y)` for `y = x` up to one half, else for the sine of half of the angle whose
+            /// cosine is x, and whether x is above one half; of numbers that are not negative.
+            pub fn fast_arc(x: F) -> (F, M) {
+                let is_far = is_below(same(0.5), x);
+                let half = mul(same(0.5), sub(same(1.0), x));
+                let z = select(is_far, half, mul(x, x));
+                let y = select(is_far, sqrt(half), x);
+                (mul_add(mul(y, z), polynomial(z, ASIN), y), is_far)
+            }
+
+            /// 3 ulp.
+            pub fn fast_asin(x: F) -> F {
+                let (arc, is_far) = fast_arc(abs(x));
+                let far = mul_add(same(-2.0), arc, same(std::f64::consts::FRAC_PI_2));
+                with_sign(select(is_far, far, arc), x)
+            }
+
+            /// 2 ulp.
+            pub fn fast_acos(x: F) -> F {
+                let (arc, is_far) = fast_arc(abs(x));
+                let near = sub(same(std::f64::consts::FRAC_PI_2), with_sign(arc, x));
+                let twice = add(arc, arc);
+                let is_left = is_below(x, same(0.0));
+                let left = sub(same(std::f64::consts::PI), twice);
+                select(is_far, select(is_left, left, twice), near)
+            }
         }
     };
 }
@@ -454,3 +501,27 @@ pub const FAST_TAN_BELOW: [f64; 5] = [
     -0.00040221216691804925,
     1.3058836588248353e-06,
 ];
+
+/// `(atan(t) - t) / t^3` by t^2, for t up to 1.
+pub const FAST_ATAN: [f64; 19] = [
+    -0.3333333333333186,
+    0.19999999999755205,
+    -0.14285714271341488,
+    0.11111110678868064,
+    -0.09090901236607826,
+    0.07692212937853064,
+    -0.06665860385965278,
+    0.05877307763667215,
+    -0.05239232561072987,
+    0.04673947278303515,
+    -0.04092630944465461,
+    0.034067653880817804,
+    -0.025826551524534433,
+    0.01697775505380317,
+    -0.009184325030980676,
+    0.003855836209100855,
+    -0.0011640164150855073,
+    0.0002230090491510365,
+    -2.02570814455868e-05,
+];
+pub use super::inverse::ASIN;

@@ -21,6 +21,7 @@ macro_rules! one_number {
             pub fn mul_add(a: F, b: F, c: F) -> F {
                 if FUSED { a.mul_add(b, c) } else { a * b + c }
             }
+            pub fn sqrt(a: F) -> F { a.sqrt() }
             pub fn abs(a: F) -> F { a.abs() }
             pub fn with_sign(a: F, of: F) -> F { a.copysign(of) }
             pub fn bits(a: F) -> U { a.to_bits() }
@@ -106,6 +107,7 @@ pub mod four {
         pub fn mul(a: F, b: F) -> F { _mm256_mul_pd(a, b) }
         pub fn div(a: F, b: F) -> F { _mm256_div_pd(a, b) }
         pub fn mul_add(a: F, b: F, c: F) -> F { _mm256_fmadd_pd(a, b, c) }
+        pub fn sqrt(a: F) -> F { _mm256_sqrt_pd(a) }
         pub fn abs(a: F) -> F { _mm256_andnot_pd(same(-0.0), a) }
         pub fn with_sign(a: F, of: F) -> F {
             _mm256_or_pd(_mm256_andnot_pd(same(-0.0), a), _mm256_and_pd(same(-0.0), of))
@@ -174,6 +176,7 @@ pub mod four {
         pub fn mul_add(a: F, b: F, c: F) -> F {
             from_fn(|k| if FUSED { a[k].mul_add(b[k], c[k]) } else { a[k] * b[k] + c[k] })
         }
+        pub fn sqrt(a: F) -> F { a.map(f64::sqrt) }
         pub fn abs(a: F) -> F { a.map(f64::abs) }
         pub fn with_sign(a: F, of: F) -> F { from_fn(|k| a[k].copysign(of[k])) }
         pub fn bits(a: F) -> U { a.map(f64::to_bits) }

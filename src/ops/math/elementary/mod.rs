@@ -236,6 +236,9 @@ on_lanes! {
     fast_log10 FAST_LOG10;
     fast_log1p FAST_LOG1P;
     fast_tanh FAST_TANH;
+    fast_atan FAST_ATAN;
+    fast_asin FAST_ASIN;
+    fast_acos FAST_ACOS;
 }
 
 /// The same for functions of two arguments.
