@@ -91,6 +91,7 @@ macro_rules! functions {
                 if all(is_usual_power(x)) { normal_exp(x) } else { any_exp(x) }
             }
 
+            /// The same with results that may be subnormal, zero or infinite.
             pub fn any_exp(x: F) -> F {
                 let x = select(is_below(same(710.0), x), same(710.0), x);
                 let x = select(is_below(x, same(-746.0)), same(-746.0), x);
@@ -138,7 +139,7 @@ macro_rules! functions {
             }
 
             /// `e / (e + 2)` with `e = exp(2 |x|) - 1`, corrected by what e and the sum lack; 0.8
-            /// ulp.
+            /// ulp, 1.5 without fused operations.
             pub fn tanh(x: F) -> F {
                 let size = abs(x);
                 let size = select(is_below(same(22.0), size), same(22.0), size);
@@ -265,7 +266,7 @@ macro_rules! functions {
                 or_else_2(is_near(x), fast_sine_of(x, halves), x, halves, far_sine_or_cosine)
             }
 
-            /// Sine of a number and so many halves of a turn, without whole halves; 2.5 ulp.
+            /// Sine of a number and so many halves of a turn, without whole halves; 3.2 ulp.
             pub fn fast_sine_of(x: F, halves: F) -> F {
                 let turns = mul_add(x, same(std::f64::consts::FRAC_1_PI), halves);
                 let shifted = add(turns, same(WHOLE));
@@ -286,7 +287,8 @@ macro_rules! functions {
                 or_else(is_near(x), fast_sine_of(x, same(0.5)), x, libm::cos)
             }
 
-            /// A quotient of polynomials, by the continued fraction of J. H. Lambert (1761); 3 ulp.
+            /// A quotient of polynomials, by the continued fraction of J. H. Lambert (1761); 3.9
+            /// ulp.
             pub fn fast_tan(x: F) -> F {
                 let (y, low, quadrant) = quarters_off(x);
                 let z = mul(y, y);
@@ -450,7 +452,8 @@ pub const HALF_PI: [f64; 3] = [1.5707963267341256, 6.077100506303966e-11, 2.0222
 /// The same where products are not rounded: the second part has 33 bits.
 pub const HALF_PI_FUSED: [f64; 3] =
     [std::f64::consts::FRAC_PI_2, 6.12323399538461e-17, 3.5215598651832e-27];
-pub const PI: [f64; 3] = [2.0 * HALF_PI_FUSED[0], 2.0 * HALF_PI_FUSED[1], 2.0 * HALF_PI_FUSED[2]];
+/// The whole of it, likewise.
+pub const PI: [f64; 3] = [2.0 * HALF_PI[0], 2.0 * HALF_PI[1], 2.0 * HALF_PI[2]];
 /// Up to here arguments are reduced here.
 pub const NEAR: f64 = 1.6e6;
 
