@@ -213,19 +213,20 @@ macro_rules! functions {
             /// quarters in the lowest bits.
             pub fn quarters_off(x: F) -> (F, F, U) {
                 let shifted = mul_add(x, same(std::f64::consts::FRAC_2_PI), same(WHOLE));
-                let n = sub(same(WHOLE), shifted);
+                // A zero keeps its sign, as zero times what is negative is -0.
+                let n = sub(shifted, same(WHOLE));
                 if FUSED {
                     // A multiple of 2^-53 below 1, or x: exact.
-                    let first = mul_add(n, same(HALF_PI_FUSED[0]), x);
+                    let first = mul_add(n, same(-HALF_PI_FUSED[0]), x);
                     // The product is a multiple of 2^-87 below 2^-34: either the first part is
                     // larger or the difference is exact, so that no rounding hides what is lost.
-                    let y = mul_add(n, same(HALF_PI_FUSED[1]), first);
-                    let lost = mul_add(n, same(HALF_PI_FUSED[1]), sub(first, y));
-                    return (y, mul_add(n, same(HALF_PI_FUSED[2]), lost), bits(shifted));
+                    let y = mul_add(n, same(-HALF_PI_FUSED[1]), first);
+                    let lost = mul_add(n, same(-HALF_PI_FUSED[1]), sub(first, y));
+                    return (y, mul_add(n, same(-HALF_PI_FUSED[2]), lost), bits(shifted));
                 }
-                let first = mul_add(n, same(HALF_PI[0]), x);
-                let (second, lost) = two_sum(first, mul(n, same(HALF_PI[1])));
-                let low = mul_add(n, same(HALF_PI[2]), lost);
+                let first = mul_add(n, same(-HALF_PI[0]), x);
+                let (second, lost) = two_sum(first, mul(n, same(-HALF_PI[1])));
+                let low = mul_add(n, same(-HALF_PI[2]), lost);
                 let y = add(second, low);
                 (y, add(sub(second, y), low), bits(shifted))
             }
@@ -270,10 +271,10 @@ macro_rules! functions {
             pub fn fast_sine_of(x: F, halves: F) -> F {
                 let turns = mul_add(x, same(std::f64::consts::FRAC_1_PI), halves);
                 let shifted = add(turns, same(WHOLE));
-                let n = sub(halves, sub(shifted, same(WHOLE)));
-                let y = mul_add(n, same(PI[0]), x);
-                let y = mul_add(n, same(PI[1]), y);
-                let y = mul_add(n, same(PI[2]), y);
+                let n = sub(sub(shifted, same(WHOLE)), halves);
+                let y = mul_add(n, same(-PI[0]), x);
+                let y = mul_add(n, same(-PI[1]), y);
+                let y = mul_add(n, same(-PI[2]), y);
                 let z = mul(y, y);
                 let value = mul(y, mul_add(z, polynomial(z, FAST_SINE), same(1.0)));
                 number(xor(bits(value), left::<63>(bits(shifted))))
