@@ -50,21 +50,23 @@ impl Precise {
             S::Exp => self.exp(x, BITS),
             S::Expm1 => self.expm1(x),
             S::Log => self.log(x, BITS),
-            S::Log1p => self.log1p(x),
-            S::Log2 if x.is_positive() => self.with(|mode, c| x.log2(BITS, mode, c)),
-            S::Log10 if x.is_positive() => self.with(|mode, c| x.log10(BITS, mode, c)),
-            S::Log2 | S::Log10 => self.log(x, BITS),
-            S::Sin => self.with(|mode, c| x.sin(BITS, mode, c)),
-            S::Cos => self.with(|mode, c| x.cos(BITS, mode, c)),
-            S::Tan => self.with(|mode, c| x.tan(BITS, mode, c)),
-            S::Asin | S::Acos if *x == one && op == S::Acos => from_f64(0.0),
-            S::Asin => self.with(|mode, c| x.asin(BITS, mode, c)),
-            S::Acos => self.with(|mode, c| x.acos(BITS, mode, c)),
-            S::Atan => self.with(|mode, c| x.atan(BITS, mode, c)),
+            S::Log1p | S::FastLog1p => self.log1p(x),
+            S::Log2 | S::FastLog2 if x.is_positive() => self.with(|mode, c| x.log2(BITS, mode, c)),
+            S::Log10 | S::FastLog10 if x.is_positive() => {
+                self.with(|mode, c| x.log10(BITS, mode, c))
+            }
+            S::Log2 | S::Log10 | S::FastLog2 | S::FastLog10 => self.log(x, BITS),
+            S::Sin | S::FastSin => self.with(|mode, c| x.sin(BITS, mode, c)),
+            S::Cos | S::FastCos => self.with(|mode, c| x.cos(BITS, mode, c)),
+            S::Tan | S::FastTan => self.with(|mode, c| x.tan(BITS, mode, c)),
+            S::Acos | S::FastAcos if *x == one => from_f64(0.0),
+            S::Asin | S::FastAsin => self.with(|mode, c| x.asin(BITS, mode, c)),
+            S::Acos | S::FastAcos => self.with(|mode, c| x.acos(BITS, mode, c)),
+            S::Atan | S::FastAtan => self.with(|mode, c| x.atan(BITS, mode, c)),
             S::Atan2 => self.atan2(x, other()),
             S::Sinh => self.with(|mode, c| x.sinh(BITS, mode, c)),
             S::Cosh => self.with(|mode, c| x.cosh(BITS, mode, c)),
-            S::Tanh => self.tanh(x),
+            S::Tanh | S::FastTanh => self.tanh(x),
             S::Asinh => self.with(|mode, c| x.asinh(BITS, mode, c)),
             S::Acosh if *x == one => from_f64(0.0),
             S::Acosh => self.with(|mode, c| x.acosh(BITS, mode, c)),
@@ -409,7 +411,18 @@ fn goes_round(op: ScalarOp) -> bool {
     use ScalarOp as S;
     matches!(
         op,
-        S::Sin | S::Cos | S::Tan | S::Mod | S::Rem | S::Remainder | S::Pow | S::Gamma | S::Lgamma
+        S::Sin
+            | S::Cos
+            | S::Tan
+            | S::FastSin
+            | S::FastCos
+            | S::FastTan
+            | S::Mod
+            | S::Rem
+            | S::Remainder
+            | S::Pow
+            | S::Gamma
+            | S::Lgamma
     )
 }
 

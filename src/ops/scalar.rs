@@ -22,6 +22,8 @@ pub struct Row {
     pub eval: Eval,
     /// The same on vectors, for operations that compiled code calls.
     pub wide: Option<Wide>,
+    /// What `--math fast` takes in its place: the same within 4 units in the last place.
+    pub fast: Option<ScalarOp>,
     /// How the just-in-time compiler makes it.
     pub jit: Jit,
     /// Partial derivative by each argument, as formulas over the arguments `a`, `b`, `c` and the

@@ -1,5 +1,5 @@
 //! Contraction: a product that one sum or difference alone uses and that sum become one operation
-//! that rounds once.
+//! that rounds once. Functions are replaced by faster forms at the same time.
 //!
 //! Runs after everything else, once over a graph, so that no rule and no search sees such
 //! operations. It looks at the graph alone, never at what an engine makes of it, so that all
@@ -51,7 +51,13 @@ pub fn contract(graph: &Graph, outputs: &[NodeId]) -> (Graph, Vec<NodeId>) {
             (Op::Mark, _) => (args[0], before(graph.args(id))),
             (op, _) => {
                 let own = if let Op::Scalar(op) = op { u64::from(op.row().cost) } else { 0 };
-                (copy_node(graph, id, &mut to, &args), before(graph.args(id)) + own)
+                let depth = before(graph.args(id)) + own;
+                match op {
+                    Op::Scalar(op) if let Some(fast) = op.row().fast => {
+                        (to.scalar(fast, &args), depth)
+                    }
+                    _ => (copy_node(graph, id, &mut to, &args), depth),
+                }
             }
         };
     }

@@ -11,7 +11,7 @@ pub struct Double(pub f64, pub f64);
 
 pub const ONE: Double = Double(1.0, 0.0);
 pub const LN2: Double = Double(LN_2, 2.3190468138462996e-17);
-const PI: Double = Double(std::f64::consts::PI, 1.2246467991473532e-16);
+pub const PI: Double = Double(std::f64::consts::PI, 1.2246467991473532e-16);
 const HALF_PI: [f64; 3] = [FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591833e-33];
 /// Degree of the series of sine and cosine.
 const DEGREE: u32 = 30;

@@ -3,6 +3,7 @@
 use nablac::ops::scalar::ScalarOp;
 
 use crate::double::{Double, LN2, ONE};
+use crate::points::exact_form;
 
 /// `value * 2^exponent`, where the power may be too small for a number.
 #[derive(Copy, Clone)]
@@ -47,6 +48,7 @@ const HUGE: f64 = 1e17;
 /// The value at arguments where it is a number other than zero.
 pub fn exact(op: ScalarOp, a: f64, b: f64) -> Scaled {
     use ScalarOp as S;
+    let op = exact_form(op);
     let (x, y) = (Double::from(a), Double::from(b));
     if a.abs() < TINY {
         match op {

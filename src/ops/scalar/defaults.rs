@@ -18,6 +18,7 @@ pub(super) const FUNCTION: Row = Row {
     doc: "",
     eval: Eval::F1(math::neg),
     wide: None,
+    fast: None,
     jit: Jit::Call,
     partials: &["0"],
     zero_sets: &[],

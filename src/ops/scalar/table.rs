@@ -171,7 +171,7 @@ table! {
 
     /// `log(1 + x)`, accurate near 0.
     Log1p "log1p" {
-        eval: F1(math::log1p), wide: Some(math::LOG1P),
+        eval: F1(math::log1p), wide: Some(math::LOG1P), fast: Some(ScalarOp::FastLog1p),
         partials: &["1 / (1 + a)"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::open(-1.0, INF))], monotone: &[RISES],
         c: "log1p({a})", latex: "\\operatorname{log1p}\\left({a}\\right)",
@@ -181,7 +181,7 @@ table! {
 
     /// Logarithm to base 2.
     Log2 "log2" {
-        eval: F1(math::log2), wide: Some(math::LOG2),
+        eval: F1(math::log2), wide: Some(math::LOG2), fast: Some(ScalarOp::FastLog2),
         partials: &["1.4426950408889634 / a"], domain: &[POSITIVE],
         monotone: &[RISES], c: "log2({a})", latex: "\\log_{2}\\left({a}\\right)",
         samples: &[&[0.3], &[1.0], &[50.0]],
@@ -190,7 +190,7 @@ table! {
 
     /// Logarithm to base 10.
     Log10 "log10" {
-        eval: F1(math::log10), wide: Some(math::LOG10),
+        eval: F1(math::log10), wide: Some(math::LOG10), fast: Some(ScalarOp::FastLog10),
         partials: &["0.4342944819032518 / a"], domain: &[POSITIVE],
         monotone: &[RISES], c: "log10({a})", latex: "\\log_{10}\\left({a}\\right)",
         samples: &[&[0.3], &[1.0], &[50.0]],
@@ -199,28 +199,28 @@ table! {
 
     /// Sine.
     Sin "sin" {
-        eval: F1(math::sin), wide: Some(math::SIN), partials: &["cos(a)"], zero_sets: &[0b1],
+        eval: F1(math::sin), wide: Some(math::SIN), fast: Some(ScalarOp::FastSin), partials: &["cos(a)"], zero_sets: &[0b1],
         range: Interval::closed(-1.0, 1.0), c: "sin({a})", latex: "\\sin\\left({a}\\right)",
         ..FUNCTION
     }
 
     /// Cosine.
     Cos "cos" {
-        eval: F1(math::cos), wide: Some(math::COS),
+        eval: F1(math::cos), wide: Some(math::COS), fast: Some(ScalarOp::FastCos),
         partials: &["-sin(a)"], range: Interval::closed(-1.0, 1.0),
         c: "cos({a})", latex: "\\cos\\left({a}\\right)", ..FUNCTION
     }
 
     /// Tangent.
     Tan "tan" {
-        eval: F1(math::tan), wide: Some(math::TAN),
+        eval: F1(math::tan), wide: Some(math::TAN), fast: Some(ScalarOp::FastTan),
         partials: &["1 + y * y"], zero_sets: &[0b1], c: "tan({a})",
         latex: "\\tan\\left({a}\\right)", ..FUNCTION
     }
 
     /// Inverse sine.
     Asin "asin" {
-        eval: F1(math::asin), wide: Some(math::ASIN),
+        eval: F1(math::asin), wide: Some(math::ASIN), fast: Some(ScalarOp::FastAsin),
         partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "asin({a})",
@@ -230,7 +230,7 @@ table! {
 
     /// Inverse cosine.
     Acos "acos" {
-        eval: F1(math::acos), wide: Some(math::ACOS), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
+        eval: F1(math::acos), wide: Some(math::ACOS), fast: Some(ScalarOp::FastAcos), partials: &["-1 / sqrt((1 - a) * (1 + a))"],
         domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
         range: Interval::closed(0.0, PI), monotone: &[FALLS], c: "acos({a})",
         latex: "\\arccos\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
@@ -239,7 +239,7 @@ table! {
 
     /// Inverse tangent.
     Atan "atan" {
-        eval: F1(math::atan), wide: Some(math::ATAN),
+        eval: F1(math::atan), wide: Some(math::ATAN), fast: Some(ScalarOp::FastAtan),
         partials: &["1 / (1 + a * a)"], zero_sets: &[0b1],
         range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "atan({a})",
         latex: "\\arctan\\left({a}\\right)", ..FUNCTION
@@ -269,7 +269,7 @@ table! {
 
     /// Hyperbolic tangent.
     Tanh "tanh" {
-        eval: F1(math::tanh), wide: Some(math::TANH), partials: &["1 - y * y"], zero_sets: &[0b1],
+        eval: F1(math::tanh), wide: Some(math::TANH), fast: Some(ScalarOp::FastTanh), partials: &["1 - y * y"], zero_sets: &[0b1],
         range: Interval::open(-1.0, 1.0), monotone: &[RISES], c: "tanh({a})",
         latex: "\\tanh\\left({a}\\right)", ..FUNCTION
     }
@@ -611,5 +611,86 @@ static double nablac_max(double a, double b) {
             &[NAN, 1.0, 1.0], &[1.0, NAN, 1.0], &[1.0, 1.0, NAN], &[5e-324, 0.5, 0.0],
         ],
         ..FUNCTION
+    }
+
+    /// Sine, within 4 units in the last place.
+    FastSin "fast_sin" {
+        eval: F1(math::fast_sin), wide: Some(math::FAST_SIN), partials: &["cos(a)"],
+        zero_sets: &[0b1], range: Interval::closed(-1.0, 1.0), c: "sin({a})",
+        latex: "\\sin\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// Cosine, within 4 units in the last place.
+    FastCos "fast_cos" {
+        eval: F1(math::fast_cos), wide: Some(math::FAST_COS), partials: &["-sin(a)"],
+        range: Interval::closed(-1.0, 1.0), c: "cos({a})",
+        latex: "\\cos\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// Tangent, within 4 units in the last place.
+    FastTan "fast_tan" {
+        eval: F1(math::fast_tan), wide: Some(math::FAST_TAN), partials: &["1 + y * y"],
+        zero_sets: &[0b1], c: "tan({a})", latex: "\\tan\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// `log(1 + x)`, within 4 units in the last place.
+    FastLog1p "fast_log1p" {
+        eval: F1(math::fast_log1p), wide: Some(math::FAST_LOG1P), partials: &["1 / (1 + a)"],
+        zero_sets: &[0b1], domain: &[Domain::Interval(Interval::open(-1.0, INF))],
+        monotone: &[RISES], c: "log1p({a})",
+        latex: "\\operatorname{log1p}\\left({a}\\right)", samples: &[&[1e-10], &[-0.7], &[1.9]],
+        edges: &[&[0.0], &[-0.0], &[-1.0], &[-2.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
+    }
+
+    /// Logarithm to base 2, within 4 units in the last place.
+    FastLog2 "fast_log2" {
+        eval: F1(math::fast_log2), wide: Some(math::FAST_LOG2),
+        partials: &["1.4426950408889634 / a"], domain: &[POSITIVE], monotone: &[RISES],
+        c: "log2({a})", latex: "\\log_{2}\\left({a}\\right)",
+        samples: &[&[0.3], &[1.0], &[50.0]],
+        edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
+    }
+
+    /// Logarithm to base 10, within 4 units in the last place.
+    FastLog10 "fast_log10" {
+        eval: F1(math::fast_log10), wide: Some(math::FAST_LOG10),
+        partials: &["0.4342944819032518 / a"], domain: &[POSITIVE], monotone: &[RISES],
+        c: "log10({a})", latex: "\\log_{10}\\left({a}\\right)",
+        samples: &[&[0.3], &[1.0], &[50.0]],
+        edges: &[&[0.0], &[-0.0], &[-1.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
+    }
+
+    /// Hyperbolic tangent, within 4 units in the last place.
+    FastTanh "fast_tanh" {
+        eval: F1(math::fast_tanh), wide: Some(math::FAST_TANH), partials: &["1 - y * y"],
+        zero_sets: &[0b1], range: Interval::open(-1.0, 1.0), monotone: &[RISES],
+        c: "tanh({a})", latex: "\\tanh\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// Inverse tangent, within 4 units in the last place.
+    FastAtan "fast_atan" {
+        eval: F1(math::fast_atan), wide: Some(math::FAST_ATAN), partials: &["1 / (1 + a * a)"],
+        zero_sets: &[0b1], range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES],
+        c: "atan({a})", latex: "\\arctan\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// Inverse sine, within 4 units in the last place.
+    FastAsin "fast_asin" {
+        eval: F1(math::fast_asin), wide: Some(math::FAST_ASIN),
+        partials: &["1 / sqrt((1 - a) * (1 + a))"], zero_sets: &[0b1],
+        domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
+        range: Interval::closed(-FRAC_PI_2, FRAC_PI_2), monotone: &[RISES], c: "asin({a})",
+        latex: "\\arcsin\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
+        edges: &[&[0.0], &[-0.0], &[1.0], &[-1.0], &[1.5], &[INF], &[NAN]], ..FUNCTION
+    }
+
+    /// Inverse cosine, within 4 units in the last place.
+    FastAcos "fast_acos" {
+        eval: F1(math::fast_acos), wide: Some(math::FAST_ACOS),
+        partials: &["-1 / sqrt((1 - a) * (1 + a))"],
+        domain: &[Domain::Interval(Interval::closed(-1.0, 1.0))],
+        range: Interval::closed(0.0, PI), monotone: &[FALLS], c: "acos({a})",
+        latex: "\\arccos\\left({a}\\right)", samples: &[&[0.5], &[-0.7], &[0.9]],
+        edges: &[&[0.0], &[-0.0], &[1.0], &[-1.0], &[1.5], &[INF], &[NAN]], ..FUNCTION
     }
 }

@@ -14,16 +14,6 @@ pub fn is_near(x: f64) -> bool {
 /// Sums with this are whole numbers, above which the lowest bits hold them.
 pub const WHOLE_SIGNED: f64 = 6755399441055744.0;
 
-#[inline(always)]
-pub fn sine<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
-    sine_of(way, x, 0)
-}
-
-#[inline(always)]
-pub fn cosine<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
-    sine_of(way, x, 1)
-}
-
 /// What is left of x without quarters of a turn, what that lacks, and the number of quarters in
 /// the lowest bits.
 #[inline(always)]
@@ -35,53 +25,6 @@ fn reduced<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> (f64, f64, u
     let low = way.mul_add(-n, HALF_PI[2], lost);
     let y = second + low;
     (y, (second - y) + low, shifted.to_bits())
-}
-
-/// Sine, or cosine: sine one quarter of a turn further on.
-///
-/// 0.8 ulp.
-#[inline(always)]
-pub fn sine_of<const F: bool, const J: bool>(way: Way<F, J>, x: f64, quarters: u64) -> f64 {
-    let (y, low, quadrant) = reduced(way, x);
-    let quadrant = quadrant.wrapping_add(quarters);
-    let z = y * y;
-    let sine = || {
-        let tail = way.polynomial(
-            z,
-            [
-                0.008333333333333323,
-                -0.00019841269841255118,
-                2.7557319214218036e-06,
-                -2.5052104919001173e-08,
-                1.6058367596970276e-10,
-                -7.578747054276369e-13,
-            ],
-        );
-        let cube = z * y;
-        let rest = way.mul_add(z, way.mul_add(-cube, tail, 0.5 * low), -low);
-        y - way.mul_add(cube, 0.16666666666666666, rest)
-    };
-    let cosine = || {
-        let tail = way.polynomial(
-            z,
-            [
-                0.041666666666666664,
-                -0.0013888888888888874,
-                2.4801587301571523e-05,
-                -2.755731921538784e-07,
-                2.08767543688554e-09,
-                -1.1470293571207977e-11,
-                4.7381227433643e-14,
-            ],
-        );
-        let half = 0.5 * z;
-        let first = 1.0 - half;
-        first + (((1.0 - first) - half) + way.mul_add(-y, low, z * (z * tail)))
-    };
-    let value = way.either(quadrant & 1 == 0, sine, cosine);
-    let value = f64::from_bits(value.to_bits() ^ (quadrant & 2) << 62);
-    // Keeps the sign of a zero.
-    select((x.abs() < 1e-9) & (quarters == 0), x, value)
 }
 
 /// Tangent, or minus its inverse in odd quarters; 1.4 ulp.

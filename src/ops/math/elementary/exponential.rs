@@ -38,13 +38,10 @@ fn shifted<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> Shifted {
     Shifted { shifted, r, lost }
 }
 
-/// `exp(x) = 2^n (1 + r + rest)`: r, the rest, and 2^n as a product. The rest is `r^2 / 2 + r^3
-/// cubic + lost`.
+/// `exp(x) = 2^n (1 + r + rest)`: r, the rest, and 2^n as a product.
 struct Reduced {
     r: f64,
     rest: f64,
-    cubic: f64,
-    lost: f64,
     powers: [f64; 2],
 }
 
@@ -70,7 +67,7 @@ fn reduced<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> Reduced {
         ],
     );
     let rest = way.mul_add(r * r, way.mul_add(r, cubic, 0.5), lost);
-    Reduced { r, rest, cubic, lost, powers: parts.powers() }
+    Reduced { r, rest, powers: parts.powers() }
 }
 
 /// The exponential of a sum of two numbers, the second one small: a sum of two numbers, to be
@@ -85,72 +82,6 @@ pub fn exp_of_sum<const F: bool, const J: bool>(
     let (sum, lost) = quick_sum(1.0, parts.r);
     let rest = lost + parts.rest;
     (sum, way.mul_add(low, sum + rest, rest), parts.powers)
-}
-
-/// 0.8 ulp.
-#[inline(always)]
-pub fn exp<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
-    let x = select(x > 710.0, 710.0, x);
-    let x = select(x < -746.0, -746.0, x);
-    let parts = reduced(way, x);
-    let (sum, lost) = two_sum(1.0, parts.r);
-    (sum + (lost + parts.rest)) * parts.powers[0] * parts.powers[1]
-}
-
-/// `exp(x) - 1` as a sum of two numbers, where `2^n` is finite.
-#[inline(always)]
-fn expm1_parts<const F: bool, const J: bool>(way: Way<F, J>, x: &Reduced) -> (f64, f64) {
-    let power = x.powers[0] * x.powers[1];
-    // Powers above 2^53 and below 2^-53 lose a part of the difference.
-    let (below, lost_below) = two_sum(power, -1.0);
-    let (sum, lost) = two_sum(below, power * x.r);
-    // The square takes part with its error, as the sum may cancel.
-    let square = x.r * x.r;
-    let lost_square = way.mul_add(x.r, x.r, -square);
-    let (sum, lost_again) = two_sum(sum, power * (0.5 * square));
-    let rest = way.mul_add(0.5, lost_square, way.mul_add(square * x.r, x.cubic, x.lost));
-    (sum, way.mul_add(power, rest, lost + (lost_again + lost_below)))
-}
-
-/// 0.8 ulp.
-#[inline(always)]
-pub fn expm1<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
-    let bounded = select(x > 710.0, 710.0, x);
-    let bounded = select(bounded < -40.0, -40.0, bounded);
-    let parts = reduced(way, bounded);
-    let near = || {
-        let (sum, rest) = expm1_parts(way, &parts);
-        sum + rest
-    };
-    let far = || {
-        let (sum, lost) = two_sum(1.0, parts.r);
-        (sum + (lost + parts.rest)) * parts.powers[0] * parts.powers[1]
-    };
-    // Keeps the sign of a zero.
-    select(x == 0.0, x, way.either(x > 40.0, far, near))
-}
-
-/// `e / (e + 2)` with `e = exp(2 |x|) - 1`, corrected by what e and the sum lack.
-///
-/// 1.3 ulp.
-#[inline(always)]
-pub fn tanh<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
-    let size = x.abs();
-    let size = select(size > 22.0, 22.0, size);
-    let (sum, rest) = expm1_parts(way, &reduced(way, 2.0 * size));
-    let (e, lost) = two_sum(sum, rest);
-    let (below, lost_below) = two_sum(2.0, e);
-    let inverse = 1.0 / below;
-    let quotient = e / below;
-    let correction = way.mul_add(2.0 * lost, inverse, -(quotient * lost_below)) * inverse;
-    (quotient + correction).copysign(x)
-}
-
-/// 2.2 ulp.
-#[inline(always)]
-pub fn sigmoid<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> f64 {
-    let e = exp(way, -x.abs());
-    select(x >= 0.0, 1.0, e) / (1.0 + e)
 }
 
 /// 1.3 ulp.

@@ -10,15 +10,18 @@
 //! `tests/accuracy` measures them.
 
 mod circular;
+mod common;
 mod errors;
 mod exponential;
 mod inverse;
+mod lanes;
 mod logarithms;
 mod powers;
 mod table;
 
+use lanes::{four, fused, plain};
 use multiversion::multiversion;
-use multiversion::target::target_cfg_f;
+use multiversion::target::{match_target, target_cfg_f};
 
 /// Calls that code without vectors of its own makes together.
 pub const LANES: usize = 4;
@@ -142,22 +145,15 @@ macro_rules! elementary {
 }
 
 elementary! {
-    exp EXP = exponential::exp;
-    expm1 EXPM1 = exponential::expm1;
     sinh SINH = exponential::sinh;
     cosh COSH = exponential::cosh;
-    tanh TANH = exponential::tanh;
-    sigmoid SIGMOID = exponential::sigmoid;
     softplus SOFTPLUS = logarithms::softplus;
-    log LOG = logarithms::log;
     log1p LOG1P = logarithms::log1p;
     log2 LOG2 = logarithms::log2;
     log10 LOG10 = logarithms::log10;
     asinh ASINH = logarithms::asinh;
     acosh ACOSH = logarithms::acosh;
     atanh ATANH = logarithms::atanh;
-    sin SIN_ALONE = circular::sine, near circular::is_near, else libm::sin;
-    cos COS_ALONE = circular::cosine, near circular::is_near, else libm::cos;
     tan TAN = circular::tan, near circular::is_near, else libm::tan;
     asin ASIN = inverse::asin;
     acos ACOS = inverse::acos;
@@ -165,6 +161,84 @@ elementary! {
     cbrt CBRT = powers::cbrt;
     erf ERF = errors::erf;
     erfc ERFC = errors::erfc;
+}
+
+/// The same for functions that are operations on lanes.
+macro_rules! on_lanes {
+    ($($name:ident $wide:ident;)*) => {$(
+        pub extern "C" fn $name(x: f64) -> f64 {
+            $name::on_any(x)
+        }
+
+        mod $name {
+            use super::*;
+
+            #[multiversion(targets("x86_64+avx2+fma"))]
+            pub fn on_any(x: f64) -> f64 {
+                match_target! {
+                    "x86_64+avx2+fma" => fused::$name(x),
+                    _ => plain::$name(x),
+                }
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_one(x: f64) -> f64 {
+                fused::$name(x)
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_four([x, .., y]: &mut Area<4>) {
+                *y = four::store(four::$name(four::load(*x)));
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_eight([x, .., y]: &mut Area<8>) {
+                let [x, z]: [[f64; 4]; 2] = zerocopy::transmute!(*x);
+                let values = [four::$name(four::load(x)), four::$name(four::load(z))];
+                *y = zerocopy::transmute!([four::store(values[0]), four::store(values[1])]);
+            }
+
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn together(
+                a: f64,
+                b: f64,
+                c: f64,
+                d: f64,
+                _: u64,
+                y: &mut [f64; LANES],
+            ) {
+                *y = four::store(four::$name(four::load([a, b, c, d])));
+            }
+        }
+
+        pub const $wide: Wide = Wide {
+            on_four: $name::on_four,
+            on_eight: $name::on_eight,
+            tag: 0.0,
+            on_one: One::F1($name::on_one),
+            together: Some($name::together),
+        };
+    )*};
+}
+
+on_lanes! {
+    exp EXP;
+    expm1 EXPM1;
+    tanh TANH;
+    sigmoid SIGMOID;
+    log LOG;
+    sin SIN_ALONE;
+    cos COS_ALONE;
+    fast_sin FAST_SIN_ALONE;
+    fast_cos FAST_COS_ALONE;
+    fast_tan FAST_TAN;
+    fast_log2 FAST_LOG2;
+    fast_log10 FAST_LOG10;
+    fast_log1p FAST_LOG1P;
+    fast_tanh FAST_TANH;
+    fast_atan FAST_ATAN;
+    fast_asin FAST_ASIN;
+    fast_acos FAST_ACOS;
 }
 
 /// The same for functions of two arguments.
@@ -228,43 +302,55 @@ elementary_2! {
     atan2 ATAN2 = inverse::atan2;
 }
 
-/// Sines and cosines; the tags are quarters of a turn in the bits of a number.
-pub const SIN: Wide = Wide {
-    on_four: sines_on_four,
-    on_eight: sines_on_eight,
-    tag: f64::from_bits(0),
-    together: Some(sines_together),
-    ..SIN_ALONE
-};
-pub const COS: Wide = Wide { tag: f64::from_bits(1), on_one: COS_ALONE.on_one, ..SIN };
+/// Functions whose forms for vectors serve two operations, told apart by tags.
+macro_rules! tagged {
+    ($($name:ident $by_tag:path: $first:ident = $first_alone:ident, $second:ident = $second_alone:ident;)*) => {$(
+        mod $name {
+            use super::*;
 
-#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-extern "C" fn sines_on_four(area: &mut Area<4>) {
-    let [x, _, quarters, y] = area;
-    sines(x, &quarters.map(f64::to_bits), y);
-}
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_four([x, _, tags, y]: &mut Area<4>) {
+                *y = four::store($by_tag(four::load(*x), four::load(*tags)));
+            }
 
-#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx512dq,avx512vl,fma"))]
-extern "C" fn sines_on_eight(area: &mut Area<8>) {
-    let [x, _, quarters, y] = area;
-    sines(x, &quarters.map(f64::to_bits), y);
-}
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn on_eight([x, _, tags, y]: &mut Area<8>) {
+                let [x, z]: [[f64; 4]; 2] = zerocopy::transmute!(*x);
+                let [of_x, of_z]: [[f64; 4]; 2] = zerocopy::transmute!(*tags);
+                let x = $by_tag(four::load(x), four::load(of_x));
+                let z = $by_tag(four::load(z), four::load(of_z));
+                *y = zerocopy::transmute!([four::store(x), four::store(z)]);
+            }
 
-#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-extern "C" fn sines_together(a: f64, b: f64, c: f64, d: f64, tags: u64, y: &mut [f64; LANES]) {
-    sines(&[a, b, c, d], &[tags & 1, tags >> 1 & 1, tags >> 2 & 1, tags >> 3 & 1], y);
-}
-
-#[inline(always)]
-fn sines<const N: usize>(x: &[f64; N], quarters: &[u64; N], y: &mut [f64; N]) {
-    for lane in 0..N {
-        y[lane] = circular::sine_of(Way::<IN_CODE, false>, x[lane], quarters[lane]);
-    }
-    if !x.iter().all(|&x| circular::is_near(x)) {
-        for lane in (0..N).filter(|&lane| !circular::is_near(x[lane])) {
-            y[lane] = if quarters[lane] == 0 { libm::sin(x[lane]) } else { libm::cos(x[lane]) };
+            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+            pub extern "C" fn together(
+                a: f64,
+                b: f64,
+                c: f64,
+                d: f64,
+                tags: u64,
+                y: &mut [f64; LANES],
+            ) {
+                let tag = |lane: u64| ((tags >> lane & 1) as f64) * 0.5;
+                let tags = four::load([tag(0), tag(1), tag(2), tag(3)]);
+                *y = four::store($by_tag(four::load([a, b, c, d]), tags));
+            }
         }
-    }
+
+        pub const $first: Wide = Wide {
+            on_four: $name::on_four,
+            on_eight: $name::on_eight,
+            together: Some($name::together),
+            ..$first_alone
+        };
+        pub const $second: Wide = Wide { tag: 0.5, on_one: $second_alone.on_one, ..$first };
+    )*};
+}
+
+// The tags are halves of a turn.
+tagged! {
+    sines four::sine_or_cosine: SIN = SIN_ALONE, COS = COS_ALONE;
+    fast_sines four::fast_sine_or_cosine: FAST_SIN = FAST_SIN_ALONE, FAST_COS = FAST_COS_ALONE;
 }
 
 /// Whether the machine always fuses multiplications with additions.
