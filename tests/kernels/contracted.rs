@@ -33,7 +33,7 @@ fn text_of_a_contracted_kernel() {
           v2 = c[0]
           v3 = mul(v1, v0)
           wanted p {
-            v4 = sin(v2)
+            v4 = fast_sin(v2)
             v5 = sub(v3, v4)
             p[0] = v5
           }
