@@ -70,7 +70,7 @@ fn straight_code_at_many_points_has_the_bits_of_one() {
         [(EngineKind::default(), 1), (EngineKind::default(), 3), (EngineKind::Jit, 2)]
     {
         let f = compiled(&f, engine, threads);
-        for n in [1, 3, 128, 129, 200, 777] {
+        for n in [1, 3, 128, 129, 200, 777, 5000] {
             let (x, s) = (points(n, 3), points(n, 1));
             let many = f.evaluate_many(n, &[&x, &p, &s]).expect("it evaluates");
             let by_column = in_columns(&f, n, &[&x, &p, &s]);

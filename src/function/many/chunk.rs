@@ -9,20 +9,26 @@ use crate::graph::{ArgMode, Func, Graph, LoopSpec, NodeId, Port, ResultMode, Win
 use crate::kernel::by_column::by_column;
 use crate::sparsity::Pattern;
 
-/// Points that machine code takes at once: enough to make up for a call, few enough to stay in
-/// the cache.
+/// Points that machine code takes at once: enough to make up for a call, few enough for their
+/// values to stay in the cache on their way to columns and back.
 pub const CHUNK: usize = 128;
-/// Machine code for [`CHUNK`] points.
+/// The same of many points whose values lie in columns.
+pub const LONG_CHUNK: usize = 512;
+
+/// Machine code for several points at once.
 pub struct Chunk {
     pub jit: Jit,
+    /// Number of points.
+    pub len: usize,
     /// Whether each number of a port has a port of its own, see [`by_column`].
     pub is_by_column: bool,
 }
 
-/// A loop over [`CHUNK`] points as machine code. Ranges of inputs are checked before it, so that
+/// A loop over `len` points as machine code. Ranges of inputs are checked before it, so that
 /// its iterations can run in vectors.
 pub fn compile(
     func: &Func,
+    len: usize,
     each: &[bool],
     wanted: &[bool],
     options: &Options,
@@ -35,7 +41,7 @@ pub fn compile(
         .map(|((port, &root), _)| (port.name.clone(), root))
         .collect();
     let body = Func::freeze(func.name.clone(), graph, inputs.clone(), outputs);
-    let long = |pattern: &Pattern| Some(Pattern::dense(pattern.nnz().checked_mul(CHUNK)?, 1));
+    let long = |pattern: &Pattern| Some(Pattern::dense(pattern.nnz().checked_mul(len)?, 1));
     let (mut ports, mut modes) = (Vec::new(), Vec::new());
     for (port, &each) in inputs.into_iter().zip(each) {
         modes.push(match each {
@@ -47,7 +53,7 @@ pub fn compile(
     }
     let nnz = || body.outputs.iter().map(|port| port.pattern.nnz());
     let spec = LoopSpec {
-        n: CHUNK as u64,
+        n: len as u64,
         n_states: 0,
         args: modes,
         results: nnz().map(|nnz| ResultMode::Window(Window::stacked(nnz))).collect(),
@@ -67,5 +73,5 @@ pub fn compile(
     let jit = JitOptions { shared_from: u64::MAX, ..options.jit() };
     let made = Jit::new(&Arc::new(columns.unwrap_or(kernel)), &jit);
     debug_assert!(!matches!(made, Err(EngineError::Internal(_))), "a mistake of the compiler");
-    Some(Arc::new(Chunk { jit: made.ok()?, is_by_column }))
+    Some(Arc::new(Chunk { jit: made.ok()?, len, is_by_column }))
 }

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Compiled, EngineKind};
 use crate::backend::abi::{EvalError, Memory, Port as Side};
-use chunk::{CHUNK, Chunk, compile};
+use chunk::{CHUNK, Chunk, LONG_CHUNK, compile};
 use run::{Points, Range};
 
 /// Ranges of points for each thread, so that one that is slowed down holds up little.
@@ -48,9 +48,9 @@ pub enum Layout {
     Columns,
 }
 
-/// [`Chunk`]s by which inputs have a value at each point and which outputs are wanted; `None` where
-/// there can be none.
-pub(super) type Chunks = Mutex<FxHashMap<(Vec<bool>, Vec<bool>), Option<Arc<Chunk>>>>;
+/// [`Chunk`]s by their length, which inputs have a value at each point and which outputs are wanted;
+/// `None` where there can be none.
+pub(super) type Chunks = Mutex<FxHashMap<(usize, Vec<bool>, Vec<bool>), Option<Arc<Chunk>>>>;
 
 impl Compiled {
     /// Nonzeros of all outputs at `n` points.
@@ -113,20 +113,22 @@ impl Compiled {
             return Ok(());
         }
         let wanted: Vec<bool> = outputs.iter().map(Option::is_some).collect();
-        let chunk = if n >= CHUNK { self.chunk(&each, &wanted) } else { None };
+        let is_long = layout == Layout::Columns && n >= 8 * LONG_CHUNK;
+        let len = if is_long { LONG_CHUNK } else { CHUNK };
+        let chunk = if n >= len { self.chunk(len, &each, &wanted) } else { None };
         let failed = AtomicUsize::new(usize::MAX);
         let points = Points { compiled: self, n, layout, inputs, each, chunk, failed };
         let n_threads = match self.options.threads {
             0 => rayon::current_num_threads(),
             threads => threads,
         };
-        if n_threads == 1 || n < 2 * CHUNK {
+        if n_threads == 1 || n < 2 * len {
             let mut all = self.ranges(n, layout, 1, outputs);
             return all.pop().map_or(Ok(()), |range| points.run(range, memory));
         }
         // As many ranges as threads where their number is given, so that no more take part.
         let n_ranges = if self.options.threads == 0 { RANGES * n_threads } else { n_threads };
-        let all = self.ranges(n, layout, n_ranges.min(n / CHUNK), outputs);
+        let all = self.ranges(n, layout, n_ranges.min(n / len), outputs);
         let shared = &*memory;
         let failures = all
             .into_par_iter()
@@ -184,16 +186,16 @@ impl Compiled {
     }
 
     /// Machine code for many points at once.
-    fn chunk(&self, each: &[bool], wanted: &[bool]) -> Option<Arc<Chunk>> {
+    fn chunk(&self, len: usize, each: &[bool], wanted: &[bool]) -> Option<Arc<Chunk>> {
         if !matches!(self.options.engine, EngineKind::Vector | EngineKind::Jit) {
             return None;
         }
-        let key = (each.to_vec(), wanted.to_vec());
+        let key = (len, each.to_vec(), wanted.to_vec());
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         // Where there is none, points are evaluated one by one.
         chunks
             .entry(key)
-            .or_insert_with(|| compile(&self.optimized, each, wanted, &self.options))
+            .or_insert_with(|| compile(&self.optimized, len, each, wanted, &self.options))
             .clone()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::chunk::{CHUNK, Chunk};
+use super::chunk::Chunk;
 use super::{Layout, ManyError};
 use crate::backend::abi::{Engine, EvalError, Memory};
 use crate::function::Compiled;
@@ -30,10 +30,6 @@ pub struct Range<'a> {
     pub outputs: Vec<Option<Vec<&'a mut [f64]>>>,
 }
 
-/// Length of a column in a buffer. A power of two would put the numbers of a point into few places
-/// of the cache.
-const COLUMN: usize = CHUNK + 8;
-
 /// What evaluates at some points.
 struct Code<'a> {
     engine: &'a dyn Engine,
@@ -45,9 +41,15 @@ struct Code<'a> {
 }
 
 impl Code<'_> {
+    /// Length of a column in a buffer. A power of two would put the numbers of a point into few
+    /// places of the cache.
+    fn column(&self) -> usize {
+        self.n + 8
+    }
+
     /// Numbers of a buffer for `nnz` nonzeros at all points.
     fn len(&self, nnz: usize) -> usize {
-        nnz * if self.is_by_column { COLUMN } else { self.n }
+        nnz * if self.is_by_column { self.column() } else { self.n }
     }
 
     /// Gives the values of an input as ports; columns begin so far apart.
@@ -69,10 +71,10 @@ fn to_points(columns: &[f64], apart: usize, nnz: usize, points: &mut [f64]) {
     }
 }
 
-/// Columns of [`COLUMN`] numbers from points.
-fn to_columns(points: &[f64], nnz: usize, columns: &mut [f64]) {
+/// Columns that begin so far apart from points.
+fn to_columns(points: &[f64], nnz: usize, apart: usize, columns: &mut [f64]) {
     for (i, point) in points.chunks_exact(nnz).enumerate() {
-        for (from, to) in point.iter().zip(columns[i..].iter_mut().step_by(COLUMN)) {
+        for (from, to) in point.iter().zip(columns[i..].iter_mut().step_by(apart)) {
             *to = *from;
         }
     }
@@ -96,17 +98,17 @@ impl Points<'_> {
                 return Err(ManyError { point: Some(at), error: Box::new(error) });
             }
             let mut n = 1;
-            if let Some(chunk) = self.chunk.as_deref().filter(|_| range.end - range.begin >= CHUNK)
-            {
+            let fits = |chunk: &&Chunk| range.end - range.begin >= chunk.len;
+            if let Some(chunk) = self.chunk.as_deref().filter(fits) {
+                n = chunk.len;
                 // The last chunk may repeat what has been done.
-                at = at.min(range.end - CHUNK);
-                n = CHUNK;
+                at = at.min(range.end - n);
                 let (engine, is_by_column) = (&chunk.jit, chunk.is_by_column);
                 let code = Code { engine, n, is_chunk: true, is_by_column };
-                if self.in_ranges(at)
+                if self.in_ranges(at, n)
                     && self.call(&code, at, &mut range, &mut buffer, memory).is_ok()
                 {
-                    at += CHUNK;
+                    at += n;
                     continue;
                 }
             }
@@ -125,16 +127,16 @@ impl Points<'_> {
     }
 
     /// Whether the inputs of a chunk are in their declared ranges, which its code does not check.
-    fn in_ranges(&self, at: usize) -> bool {
+    fn in_ranges(&self, at: usize, n: usize) -> bool {
         self.compiled.optimized.inputs.iter().enumerate().all(|(k, port)| {
             let Some((lo, hi)) = port.range else { return true };
             let is_in = |x: &f64| (lo..=hi).contains(x);
             match (self.layout, self.each[k]) {
                 (Layout::Columns, true) => (self.inputs[k].chunks_exact(self.n))
-                    .all(|column| column[at..at + CHUNK].iter().all(is_in)),
+                    .all(|column| column[at..at + n].iter().all(is_in)),
                 (Layout::Points, true) => {
                     let nnz = port.pattern.nnz();
-                    self.inputs[k][at * nnz..(at + CHUNK) * nnz].iter().all(is_in)
+                    self.inputs[k][at * nnz..(at + n) * nnz].iter().all(is_in)
                 }
                 (_, false) => self.inputs[k].iter().all(is_in),
             }
@@ -187,11 +189,11 @@ impl Points<'_> {
                 (own, given) = std::mem::take(&mut given).split_at_mut(code.len(nnz));
                 match self.layout {
                     Layout::Points => {
-                        to_columns(&values[at * nnz..(at + code.n) * nnz], nnz, own);
+                        to_columns(&values[at * nnz..(at + code.n) * nnz], nnz, code.column(), own);
                     }
                     Layout::Columns => to_points(&values[at..], self.n, nnz, own),
                 }
-                code.give(own, nnz, COLUMN, &mut inputs);
+                code.give(own, nnz, code.column(), &mut inputs);
             } else {
                 let begin = if self.layout == Layout::Columns { at } else { at * nnz };
                 code.give(&values[begin.min(values.len())..], nnz, self.n, &mut inputs);
@@ -220,8 +222,9 @@ impl Points<'_> {
             match (pieces[k].take(), self.moves(code, nnz), code.is_by_column) {
                 (None, ..) => wanted.push(None),
                 (Some(_), true, true) => {
-                    wanted
-                        .extend(own.chunks_exact_mut(COLUMN).map(|column| Some(&mut column[..n])));
+                    wanted.extend(
+                        own.chunks_exact_mut(code.column()).map(|column| Some(&mut column[..n])),
+                    );
                 }
                 (Some(_), true, false) => wanted.push(Some(own)),
                 (Some(pieces), false, true) => {
@@ -251,7 +254,7 @@ impl Points<'_> {
             (own, results) = results.split_at(code.len(nnz));
             let Some(pieces) = &mut range.outputs[k] else { continue };
             if code.is_by_column {
-                to_points(own, COLUMN, nnz, &mut pieces[0][first * nnz..(first + n) * nnz]);
+                to_points(own, code.column(), nnz, &mut pieces[0][first * nnz..(first + n) * nnz]);
                 continue;
             }
             for (j, piece) in pieces.iter_mut().enumerate() {
