@@ -2,12 +2,13 @@
 //! fast`: `evaluate_many_into`, beside the same operations as a loop in C, compiled by gcc -O3
 //! -march=native -ffast-math, which takes vectors and the vector functions of its library (4 ulp).
 //! Both read a column for each number, which the ratios are of; ours also takes points one after
-//! the other.
+//! the other. Under `--math fast` heyoka (`pip install heyoka`) stands beside it, too.
 //!
 //! `cargo bench --bench points [NAME]`
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use nablac::backend::abi::Memory;
@@ -15,7 +16,7 @@ use nablac::function::{Compiled, Layout, Options};
 use nablac::kernel::ir::Kernel;
 use nablac::simplify::SimplifyOptions;
 use nablac::simplify::rules::Math;
-use support::works::{Ratios, by_gcc, helpers, names, statements, work};
+use support::works::{Ratios, beside_heyoka, by_gcc, helpers, names, statements, work};
 use support::{one_thread, thread_seconds};
 
 const POINTS: usize = 100_000;
@@ -24,13 +25,14 @@ const TOGETHER: usize = 60;
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     for (math, title) in [(Math::Real, "default"), (Math::Fast, "--math fast")] {
-        let mut ratios = Ratios::default();
+        let (mut ratios, mut times) = (Ratios::default(), BTreeMap::new());
         println!("{title}: ns a point: ours in columns, point by point, gcc; columns / gcc");
         for name in names().into_iter().filter(|name| name.contains(&filter)) {
             let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
             let (compiled, inputs) = work(&name, &Options { simplify, ..one_thread() }, POINTS);
             let [columns, points] =
                 [Layout::Columns, Layout::Points].map(|l| ours(&compiled, l, &inputs) * 1e9);
+            times.insert(name.clone(), columns);
             let text = in_c(&compiled.kernel, &inputs);
             match text.and_then(|text| by_gcc(&name, &text, &["-ffast-math"])) {
                 Some(gcc) => {
@@ -42,6 +44,9 @@ fn main() {
             }
         }
         println!("geometric mean {:.3}", ratios.mean());
+        if math == Math::Fast {
+            beside_heyoka(&times, "batch", &filter);
+        }
     }
 }
 

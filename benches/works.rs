@@ -1,18 +1,20 @@
 //! Works of `../shared/data/expr`, one point at a time on one thread: machine code, beside the
 //! kernel before registers are allocated as C with one local for each value, compiled by gcc -O3
-//! -march=native without contraction; under `--math fast` with gcc's own contraction.
+//! -march=native without contraction; under `--math fast` with gcc's own contraction, and beside
+//! heyoka (`pip install heyoka`), which takes its fastest setting.
 //!
 //! `cargo bench --bench works [NAME]`
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use nablac::function::{Compiled, Options};
 use nablac::kernel::ir::Kernel;
 use nablac::simplify::SimplifyOptions;
 use nablac::simplify::rules::Math;
-use support::works::{Ratios, by_gcc, helpers, names, statements, work};
+use support::works::{Ratios, beside_heyoka, by_gcc, helpers, names, statements, work};
 use support::{one_thread, thread_seconds};
 
 /// Points that calls take in turn.
@@ -27,12 +29,13 @@ fn main() {
         (Math::Real, "default", "-ffp-contract=off"),
         (Math::Fast, "--math fast", "-ffp-contract=fast"),
     ] {
-        let mut ratios = Ratios::default();
+        let (mut ratios, mut times) = (Ratios::default(), BTreeMap::new());
         println!("{title}: ns a call: ours, gcc; ours / gcc");
         for name in names().into_iter().filter(|name| name.contains(&filter)) {
             let simplify = SimplifyOptions { math, ..SimplifyOptions::default() };
             let (compiled, inputs) = work(&name, &Options { simplify, ..one_thread() }, POINTS);
             let ours = ours(&compiled, &inputs) * 1e9;
+            times.insert(name.clone(), ours);
             let text = in_c(&compiled.kernel, &inputs, (1e9 * SECONDS / ours) as u64);
             match text.and_then(|text| by_gcc(&name, &text, &[flag])) {
                 Some(gcc) => {
@@ -43,6 +46,9 @@ fn main() {
             }
         }
         println!("geometric mean {:.3}", ratios.mean());
+        if math == Math::Fast {
+            beside_heyoka(&times, "scalar", &filter);
+        }
     }
 }
 

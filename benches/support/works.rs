@@ -1,5 +1,6 @@
 //! The works of `../shared/data/expr`, and kernels without loops as C for gcc.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -99,6 +100,21 @@ pub fn statements(kernel: &Kernel, place: impl Fn(&str, u32, i64) -> String) -> 
         }
     }
     Some(body)
+}
+
+/// Prints our nanoseconds by work beside those of heyoka, which are under this key.
+pub fn beside_heyoka(ours: &BTreeMap<String, f64>, key: &str, filter: &str) {
+    let Some(peer) = super::peer("heyoka", &[filter]) else {
+        return println!("heyoka: no result (pip install heyoka numpy)");
+    };
+    let mut ratios = Ratios::default();
+    println!("heyoka, {key}: ns: ours, heyoka; ours / heyoka");
+    for (name, ours) in ours {
+        let Some(theirs) = peer[name][key].as_f64() else { continue };
+        println!("{name:14} {ours:10.1} {theirs:10.1} {:8.3}", ours / theirs);
+        ratios.add(ours / theirs);
+    }
+    println!("geometric mean {:.3}", ratios.mean());
 }
 
 /// The output of a program in C.

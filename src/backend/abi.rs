@@ -39,10 +39,12 @@ pub trait Engine: Send + Sync {
 /// A function bound to memory of its own: what a call otherwise checks was checked when it was
 /// made, so that little more than the evaluation itself is left.
 pub trait Bound: Send {
-    /// Nonzeros of an argument, to be set before a call; 0 at first.
+    /// Nonzeros of an argument, to be set before a call; 0 at first. Panics if there is no such
+    /// argument.
     fn arg(&mut self, k: usize) -> &mut [f64];
 
-    /// Nonzeros of a result after a call; 0 if it is not wanted.
+    /// Nonzeros of a result after a call; 0 if it is not wanted. Panics if there is no such
+    /// result.
     fn res(&self, k: usize) -> &[f64];
 
     /// Evaluates.
