@@ -213,6 +213,10 @@ proptest! {
                 }
                 let [want, got] = [(&graph, root), (&simple, roots[0])]
                     .map(|(graph, root)| exact(graph, root, x, &mut precise));
+                // Such as 0 / 0 where rounding alone made the zeros others.
+                if want.is_nan() {
+                    continue;
+                }
                 let moved: f64 = (1..4u64).map(|seed| moved(&graph, root, x, seed)).sum();
                 let error = to_f64(&got.sub(&want, 128, astro_float::RoundingMode::ToEven)).abs();
                 let scale = to_f64(&want).abs();
