@@ -30,16 +30,11 @@ pub fn by_column(kernel: &Kernel, each: &[bool]) -> Option<Kernel> {
 }
 
 fn is_plain(inst: &Inst) -> bool {
-    matches!(
-        inst,
-        Inst::Const { .. }
-            | Inst::Load { .. }
-            | Inst::Store { .. }
-            | Inst::Apply { .. }
-            | Inst::Counter { .. }
-            | Inst::Loop { .. }
-            | Inst::EndLoop { .. }
-    )
+    match inst {
+        Inst::Accumulate { .. } => false,
+        Inst::Counter { .. } | Inst::Loop { .. } | Inst::EndLoop { .. } => true,
+        _ => inst.is_straight(),
+    }
 }
 
 /// The arguments or results as columns.

@@ -123,6 +123,20 @@ pub enum Inst {
     },
 }
 
+impl Inst {
+    /// Whether it computes or moves a number and nothing else: no counter, region, call or check.
+    pub fn is_straight(&self) -> bool {
+        matches!(
+            self,
+            Inst::Const { .. }
+                | Inst::Load { .. }
+                | Inst::Store { .. }
+                | Inst::Accumulate { .. }
+                | Inst::Apply { .. }
+        )
+    }
+}
+
 /// Where a number lies: `base[offset + sum(stride * counter) + sum(table look-ups)]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Addr {

@@ -70,15 +70,7 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
 
 /// Whether other instructions may pass it.
 fn is_plain(inst: &Inst) -> bool {
-    matches!(
-        inst,
-        Inst::Const { .. }
-            | Inst::Load { .. }
-            | Inst::Store { .. }
-            | Inst::Accumulate { .. }
-            | Inst::Apply { .. }
-            | Inst::Counter { .. }
-    )
+    inst.is_straight() || matches!(inst, Inst::Counter { .. })
 }
 
 /// Straight-line code.

@@ -10,19 +10,9 @@ const LONGEST: usize = 4_000;
 /// in which nothing can fail (a failure names the result whose guard is open).
 pub fn unguarded(kernel: &Kernel) -> Option<Kernel> {
     let is_guard = |inst: &Inst| matches!(inst, Inst::IfWanted { .. } | Inst::EndWanted);
-    let is_straight = |inst: &Inst| {
-        matches!(
-            inst,
-            Inst::Const { .. }
-                | Inst::Load { .. }
-                | Inst::Store { .. }
-                | Inst::Accumulate { .. }
-                | Inst::Apply { .. }
-        )
-    };
     let fits = kernel.insts.len() <= LONGEST
         && kernel.insts.iter().any(is_guard)
-        && kernel.insts.iter().all(|inst| is_guard(inst) || is_straight(inst));
+        && kernel.insts.iter().all(|inst| is_guard(inst) || inst.is_straight());
     fits.then(|| {
         let insts = kernel.insts.iter().copied().filter(|inst| !is_guard(inst)).collect();
         Kernel { insts, ..kernel.clone() }

@@ -68,8 +68,8 @@ impl<'k> Items<'k> {
         let mut depth = 0;
         let mut pc = 0;
         while let Some(inst) = kernel.insts.get(pc) {
-            if depth == 0 && is_plain(inst) {
-                let len = kernel.insts[pc..].iter().take_while(|inst| is_plain(inst)).count();
+            if depth == 0 && inst.is_straight() {
+                let len = kernel.insts[pc..].iter().take_while(|inst| inst.is_straight()).count();
                 items.add(pc, pc + len)?;
                 pc += len;
                 continue;
@@ -231,17 +231,6 @@ fn hash(what: impl Hash) -> u32 {
 /// Whether nobody writes it.
 fn is_constant(base: Base) -> bool {
     matches!(base, Base::Arg(_) | Base::Data(_))
-}
-
-fn is_plain(inst: &Inst) -> bool {
-    matches!(
-        inst,
-        Inst::Const { .. }
-            | Inst::Load { .. }
-            | Inst::Store { .. }
-            | Inst::Accumulate { .. }
-            | Inst::Apply { .. }
-    )
 }
 
 /// Whether a place is written and touched by something else, or some memory is both read and

@@ -1,5 +1,6 @@
 //! Exponentials and what is made of them.
 
+use super::common::EXP_CUBIC;
 use super::{Way, quick_sum, select, two_sum};
 
 /// ln 2 in two parts; the first one times a whole number up to 2^21 is exact.
@@ -50,22 +51,7 @@ struct Reduced {
 fn reduced<const F: bool, const J: bool>(way: Way<F, J>, x: f64) -> Reduced {
     let parts = shifted(way, x);
     let (r, lost) = (parts.r, parts.lost);
-    // (exp(r) - 1 - r - r^2/2) / r^3
-    let cubic = way.polynomial(
-        r,
-        [
-            0.16666666666666682,
-            0.0416666666666667,
-            0.008333333333316857,
-            0.0013888888888865167,
-            0.0001984126989682348,
-            2.4801587365123853e-05,
-            2.7557234434109196e-06,
-            2.755723864488153e-07,
-            2.5112180472673767e-08,
-            2.092569194959931e-09,
-        ],
-    );
+    let cubic = way.polynomial(r, EXP_CUBIC);
     let rest = way.mul_add(r * r, way.mul_add(r, cubic, 0.5), lost);
     Reduced { r, rest, powers: parts.powers() }
 }
