@@ -96,7 +96,7 @@ impl Precise {
                 let power = self.exp(&x.neg(), WORKING);
                 div(&one, &add(&one, &power, WORKING), BITS)
             }
-            S::Softplus => {
+            S::Softplus | S::FastSoftplus => {
                 let power = self.exp(x, WORKING);
                 self.log1p(&power)
             }

@@ -52,8 +52,7 @@ elementwise_methods! {
         erf Erf erfc Erfc gamma Gamma lgamma Lgamma sigmoid Sigmoid softplus Softplus step Step
         stop_gradient StopGradient fast_sin FastSin fast_cos FastCos fast_tan FastTan
         fast_log1p FastLog1p fast_log2 FastLog2 fast_log10 FastLog10 fast_tanh FastTanh
-        fast_atan FastAtan fast_asin FastAsin
-        fast_acos FastAcos
+        fast_softplus FastSoftplus fast_atan FastAtan fast_asin FastAsin fast_acos FastAcos
     }
     two {
         pow Pow hypot Hypot atan2 Atan2 copysign Copysign modulo Mod remainder Remainder

@@ -16,9 +16,19 @@ pub fn wide(inst: &Inst) -> Option<Wide> {
     }
 }
 
+/// The function of vectors of four, by its address.
+pub fn function(wide: Wide) -> usize {
+    wide.together.map_or(0, |f| f as *const () as usize)
+}
+
+/// Whether the function is to treat the number of this operation as one with a tag.
+pub fn is_tagged(wide: Wide) -> bool {
+    wide.tag.is_some_and(|tag| tag != 0.0)
+}
+
 /// Whether one call can do both.
 fn is_alike(a: Wide, b: Wide) -> bool {
-    a.on_four as usize == b.on_four as usize
+    function(a) == function(b)
 }
 
 /// How many of the first instructions one call of a function of vectors does.
@@ -120,7 +130,7 @@ impl Segment<'_> {
             level[k] = before.map(|&need| level[need as usize]).max().unwrap_or(0);
             if let Some(wide) = wide(inst) {
                 level[k] += 1;
-                calls.push((level[k], wide.on_four as usize, k as u32));
+                calls.push((level[k], function(wide), k as u32));
             }
         }
         calls.sort_unstable();

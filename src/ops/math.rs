@@ -10,11 +10,11 @@ mod polygamma;
 pub use elementary::{
     ACOS, ACOSH, ASIN, ASINH, ATAN, ATAN2, ATANH, CBRT, COS, COSH, ERF, ERFC, EXP, EXPM1,
     FAST_ACOS, FAST_ASIN, FAST_ATAN, FAST_COS, FAST_LOG1P, FAST_LOG2, FAST_LOG10, FAST_SIN,
-    FAST_TAN, FAST_TANH, HYPOT, LANES, LOG, LOG1P, LOG2, LOG10, POW, SIGMOID, SIN, SINH, SOFTPLUS,
-    TAN, TANH, Wide, acos, acosh, asin, asinh, atan, atan2, atanh, cbrt, cos, cosh, erf, erfc, exp,
-    expm1, fast_acos, fast_asin, fast_atan, fast_cos, fast_log1p, fast_log2, fast_log10, fast_sin,
-    fast_tan, fast_tanh, hypot, log, log1p, log2, log10, pow, sigmoid, sin, sinh, softplus, tan,
-    tanh,
+    FAST_SOFTPLUS, FAST_TAN, FAST_TANH, HYPOT, LANES, LOG, LOG1P, LOG2, LOG10, POW, SIGMOID, SIN,
+    SINH, SOFTPLUS, TAN, TANH, Wide, acos, acosh, asin, asinh, atan, atan2, atanh, cbrt, cos, cosh,
+    erf, erfc, exp, expm1, fast_acos, fast_asin, fast_atan, fast_cos, fast_log1p, fast_log2,
+    fast_log10, fast_sin, fast_softplus, fast_tan, fast_tanh, hypot, log, log1p, log2, log10, pow,
+    sigmoid, sin, sinh, softplus, tan, tanh,
 };
 pub use polygamma::polygamma;
 

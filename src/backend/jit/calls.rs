@@ -71,8 +71,8 @@ impl Translator<'_> {
         let mut args: Vec<_> = Vec::with_capacity(LANES + 2);
         for (lane, inst) in insts.iter().enumerate() {
             if let (Some(wide), &Inst::Apply { args: [x, ..], .. }) = (pack::wide(inst), inst) {
-                address = wide.together.map_or(0, |f| f as *const () as usize);
-                tags |= i64::from(wide.tag.to_bits() != 0) << lane;
+                address = pack::function(wide);
+                tags |= i64::from(pack::is_tagged(wide)) << lane;
                 args.push((F64, self.number(x)));
             }
         }

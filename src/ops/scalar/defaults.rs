@@ -114,3 +114,10 @@ pub(super) const GAMMA_SAMPLES: &[&[f64]] = &[&[0.3], &[1.2], &[2.5], &[12.5], &
 
 pub(super) const GAMMA_EDGES: &[&[f64]] =
     &[&[1.0], &[2.0], &[0.0], &[-0.0], &[-1.0], &[-2.0], &[200.0], &[INF], &[-INF], &[NAN]];
+
+/// `softplus` in C.
+pub(super) const SOFTPLUS_IN_C: &str = "\
+static double nablac_softplus(double a) {
+  return (a > 0.0 ? a : 0.0) + log1p(exp(-fabs(a)));
+}
+";

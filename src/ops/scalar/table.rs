@@ -453,14 +453,10 @@ static double nablac_sigmoid(double a) {
 
     /// `log(1 + exp(x))`, without overflow.
     Softplus "softplus" {
-        eval: F1(math::softplus), wide: Some(math::SOFTPLUS),
+        eval: F1(math::softplus), wide: Some(math::SOFTPLUS), fast: Some(ScalarOp::FastSoftplus),
         partials: &["sigmoid(a)"], range: Interval::open(0.0, INF),
         monotone: &[RISES], c: "nablac_softplus({a})",
-        c_helper: "\
-static double nablac_softplus(double a) {
-  return (a > 0.0 ? a : 0.0) + log1p(exp(-fabs(a)));
-}
-",
+        c_helper: SOFTPLUS_IN_C,
         latex: "\\operatorname{softplus}\\left({a}\\right)", cost: 40,
         edges: &[&[0.0], &[-0.0], &[800.0], &[-800.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
     }
@@ -665,6 +661,16 @@ static double nablac_max(double a, double b) {
         eval: F1(math::fast_tanh), wide: Some(math::FAST_TANH), partials: &["1 - y * y"],
         zero_sets: &[0b1], range: Interval::open(-1.0, 1.0), monotone: &[RISES],
         c: "tanh({a})", latex: "\\tanh\\left({a}\\right)", ..FUNCTION
+    }
+
+    /// `log(1 + exp(x))`, within 4 units in the last place.
+    FastSoftplus "fast_softplus" {
+        eval: F1(math::fast_softplus), wide: Some(math::FAST_SOFTPLUS),
+        partials: &["sigmoid(a)"], range: Interval::open(0.0, INF), monotone: &[RISES],
+        c: "nablac_softplus({a})",
+        c_helper: SOFTPLUS_IN_C,
+        latex: "\\operatorname{softplus}\\left({a}\\right)",
+        edges: &[&[0.0], &[-0.0], &[800.0], &[-800.0], &[INF], &[-INF], &[NAN]], ..FUNCTION
     }
 
     /// Inverse tangent, within 4 units in the last place.

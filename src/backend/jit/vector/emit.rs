@@ -8,7 +8,7 @@ use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
 use super::assembler::{Assembler, Jump, at};
 use super::body::{Action, Home, Invariant};
-use super::form::{Codes, Form, Moves};
+use super::form::{Codes, Moves};
 use super::operation::{Builtin, Source};
 use super::pointers::{Pointer, Spread};
 use super::{Wide, refused, runtime};
@@ -337,6 +337,33 @@ impl Emitter<'_> {
     }
 
     fn apply_function(&mut self, op: ScalarOp, args: &[Operand], to: Register) {
+        let wide = op.row().wide;
+        let lanes = self.wide.form.lanes();
+        let function = wide.and_then(|wide| Some((wide.on_vectors(lanes)?, wide.tag)));
+        let Some((function, tag)) = function else { return self.each_lane(op, args, to) };
+        let [first, second] = [0, 1].map(|k| self.wide.form.register(k));
+        let further = match (args.get(1), tag) {
+            (Some(&arg), _) => {
+                // The first argument may be where the second one goes, or the other way round.
+                let [t, _] = self.temporary;
+                let source = self.source(arg);
+                self.asm.copy(t, source);
+                Some(Source::Register(t))
+            }
+            (None, Some(tag)) => Some(self.new_constant(tag)),
+            (None, None) => None,
+        };
+        let source = self.source(args[0]);
+        self.asm.copy(first, source);
+        if let Some(further) = further {
+            self.asm.copy(second, further);
+        }
+        self.call(function);
+        self.asm.copy(to, Source::Register(first));
+    }
+
+    /// Calls a function of numbers, for each lane.
+    fn each_lane(&mut self, op: ScalarOp, args: &[Operand], to: Register) {
         let area = self.wide.allocated.n_slots + self.wide.code.invariants.len() as u32;
         for (k, &arg) in args.iter().enumerate() {
             let source = self.source(arg);
@@ -345,42 +372,17 @@ impl Emitter<'_> {
             self.asm.store(to, register);
         }
         let begin = self.vector(area);
-        match op.row().wide {
-            Some(wide) => {
-                self.tags(wide.tag, area + 2);
-                self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RDI, begin));
-                self.call(match self.wide.form {
-                    Form::Eight => wide.on_eight as *const () as usize,
-                    Form::One | Form::Four => wide.on_four as *const () as usize,
-                });
-            }
-            None => {
-                let (helper, function) = each_lane(op.row().eval);
-                self.load_number(Register::RDI, function as u64);
-                self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
-                self.load_number(Register::RDX, self.wide.form.lanes() as u64);
-                self.call(helper);
-            }
-        }
+        let (helper, function) = each_lane(op.row().eval);
+        self.load_number(Register::RDI, function as u64);
+        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
+        self.load_number(Register::RDX, self.wide.form.lanes() as u64);
+        self.asm.put(Ok(Instruction::with(Op::VEX_Vzeroupper)));
+        self.call(helper);
         let result = self.vector(area + AREA - 1);
         self.asm.copy(to, Source::Memory(result));
     }
 
-    /// The tag of a function in all lanes of a vector of the frame.
-    fn tags(&mut self, tag: f64, to: u32) {
-        let [t, _] = self.temporary;
-        if tag.to_bits() != 0 {
-            let tag = self.new_constant(tag);
-            self.asm.copy(t, tag);
-        } else {
-            self.asm.put(Instruction::with3(self.codes.xor, t, t, t));
-        }
-        let tags = self.vector(to);
-        self.asm.store(tags, t);
-    }
-
     fn call(&mut self, function: usize) {
-        self.asm.put(Ok(Instruction::with(Op::VEX_Vzeroupper)));
         self.load_number(Register::RAX, function as u64);
         self.asm.put(Instruction::with1(Op::Call_rm64, Register::RAX));
     }

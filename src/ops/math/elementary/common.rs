@@ -176,11 +176,11 @@ macro_rules! functions {
 
             /// What `f` lacks to `log(1 + f)`, but for `f`, as a sum of a number that is to be
             /// subtracted and one that is to be added.
-            pub fn log_rest(f: F) -> (F, F) {
+            pub fn log_rest<const N: usize>(f: F, c: [f64; N]) -> (F, F) {
                 let s = div(f, add(same(2.0), f));
                 let z = mul(s, s);
                 let half = mul(mul(same(0.5), f), f);
-                (half, mul(s, mul_add(z, polynomial(z, LOG_CUBIC), half)))
+                (half, mul(s, mul_add(z, polynomial(z, c), half)))
             }
 
             /// 0.8 ulp.
@@ -195,7 +195,7 @@ macro_rules! functions {
                 let (n, m) = exponent_and_fraction(scaled);
                 let n = if is_usual { n } else { sub(n, select(is_small, same(54.0), same(0.0))) };
                 let f = sub(m, same(1.0));
-                let (half, rest) = log_rest(f);
+                let (half, rest) = log_rest(f, LOG_CUBIC);
                 let low = mul_add(n, same(LN2[1]), rest);
                 let value = mul_add(n, same(LN2[0]), sub(f, sub(half, low)));
                 if is_usual { value } else { with_ends(x, value) }
@@ -307,7 +307,7 @@ macro_rules! functions {
             pub fn fast_log_parts(x: F) -> (F, F) {
                 let (n, m) = exponent_and_fraction(x);
                 let f = sub(m, same(1.0));
-                let (half, rest) = log_rest(f);
+                let (half, rest) = log_rest(f, LOG_CUBIC);
                 (sub(f, sub(half, rest)), n)
             }
 
@@ -334,7 +334,7 @@ macro_rules! functions {
                 let exponent = right::<52>(plus(bits(sum), whole(ONE - SQRT_HALF)));
                 let scale = number(left::<52>(minus(whole(2046), exponent)));
                 let f = mul_add(lost, scale, sub(m, same(1.0)));
-                let (half, rest) = log_rest(f);
+                let (half, rest) = log_rest(f, LOG_CUBIC);
                 let low = mul_add(n, same(LN2[1]), rest);
                 let value = mul_add(n, same(LN2[0]), sub(f, sub(half, low)));
                 or_else(is_usual, with_sign(value, x), x, |x| super::super::log1p(x))
@@ -347,6 +347,13 @@ macro_rules! functions {
                 let (sum, rest) = expm1_parts(add(size, size));
                 let e = add(sum, rest);
                 with_sign(div(e, add(e, same(2.0))), x)
+            }
+
+            /// 2.4 ulp.
+            pub fn fast_softplus(x: F) -> F {
+                let e = exp(negative(abs(x)));
+                let (half, rest) = log_rest(e, LOG_TO_TWO);
+                add(select(is_below(same(0.0), x), x, same(0.0)), sub(e, sub(half, rest)))
             }
 
             /// 2 ulp.
@@ -446,6 +453,20 @@ pub const LOG_CUBIC: [f64; 7] = [
     0.1818356450930635,
     0.153140442541745,
     0.14796027030412492,
+];
+
+/// The same for s up to one third.
+pub const LOG_TO_TWO: [f64; 10] = [
+    0.6666666666666666,
+    0.40000000000014585,
+    0.2857142856710876,
+    0.22222222717427864,
+    0.18181789436132859,
+    0.15385570064958623,
+    0.13314144209654935,
+    0.12001072809590713,
+    0.08800738486144674,
+    0.1616404561194353,
 ];
 
 /// Half of pi in parts; each of the first two times a whole number up to 2^20 is exact.

@@ -1,4 +1,4 @@
-//! Operations on one number and on four by the same names, and in each of these modules the
+//! Operations on one number, on four and on eight by the same names, and in each of these modules the
 //! functions of [`super::common`], made of them: in vectors that do not depend on what a compiler
 //! makes of loops.
 //!
@@ -143,6 +143,75 @@ pub mod four {
         let which = _mm256_movemask_pd(holds);
         let (mut values, a, b) = (store(y), store(a), store(b));
         for lane in (0..4).filter(|lane| which >> lane & 1 == 0) {
+            values[lane] = f(a[lane], b[lane]);
+        }
+        load(values)
+    }
+    super::super::common::functions! { make }
+}
+
+/// Eight numbers; needs AVX-512 F, DQ and VL.
+#[cfg(target_arch = "x86_64")]
+pub mod eight {
+    use std::arch::x86_64::*;
+
+    pub const FUSED: bool = true;
+    pub type F = __m512d;
+    pub type U = __m512i;
+    pub type M = __mmask8;
+
+    macro_rules! make {
+        ($($item:item)*) => { $(
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512dq,avx512vl,fma")]
+            $item
+        )* };
+    }
+
+    make! {
+        pub fn load(x: [f64; 8]) -> F { zerocopy::transmute!(x) }
+        pub fn store(a: F) -> [f64; 8] { zerocopy::transmute!(a) }
+        pub fn same(a: f64) -> F { _mm512_set1_pd(a) }
+        pub fn whole(a: u64) -> U { _mm512_set1_epi64(a as i64) }
+        pub fn add(a: F, b: F) -> F { _mm512_add_pd(a, b) }
+        pub fn sub(a: F, b: F) -> F { _mm512_sub_pd(a, b) }
+        pub fn mul(a: F, b: F) -> F { _mm512_mul_pd(a, b) }
+        pub fn div(a: F, b: F) -> F { _mm512_div_pd(a, b) }
+        pub fn mul_add(a: F, b: F, c: F) -> F { _mm512_fmadd_pd(a, b, c) }
+        pub fn sqrt(a: F) -> F { _mm512_sqrt_pd(a) }
+        pub fn abs(a: F) -> F { _mm512_andnot_pd(same(-0.0), a) }
+        pub fn with_sign(a: F, of: F) -> F {
+            _mm512_or_pd(_mm512_andnot_pd(same(-0.0), a), _mm512_and_pd(same(-0.0), of))
+        }
+        pub fn bits(a: F) -> U { _mm512_castpd_si512(a) }
+        pub fn number(a: U) -> F { _mm512_castsi512_pd(a) }
+        pub fn plus(a: U, b: U) -> U { _mm512_add_epi64(a, b) }
+        pub fn minus(a: U, b: U) -> U { _mm512_sub_epi64(a, b) }
+        pub fn and(a: U, b: U) -> U { _mm512_and_si512(a, b) }
+        pub fn or(a: U, b: U) -> U { _mm512_or_si512(a, b) }
+        pub fn xor(a: U, b: U) -> U { _mm512_xor_si512(a, b) }
+        pub fn left<const N: u32>(a: U) -> U { _mm512_slli_epi64::<N>(a) }
+        pub fn right<const N: u32>(a: U) -> U { _mm512_srli_epi64::<N>(a) }
+        pub fn is_below(a: F, b: F) -> M { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b) }
+        pub fn is_at_most(a: F, b: F) -> M { _mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b) }
+        pub fn is_odd(a: U) -> M { _mm512_test_epi64_mask(a, whole(1)) }
+        pub fn both(a: M, b: M) -> M { a & b }
+        pub fn all(a: M) -> bool { a == 0xff }
+        pub fn select(which: M, a: F, b: F) -> F { _mm512_mask_blend_pd(which, b, a) }
+        pub fn or_else(holds: M, y: F, x: F, f: impl Fn(f64) -> f64) -> F {
+            if all(holds) { y } else { one_by_one(holds, y, x, x, |x, _| f(x)) }
+        }
+        pub fn or_else_2(holds: M, y: F, a: F, b: F, f: impl Fn(f64, f64) -> f64) -> F {
+            if all(holds) { y } else { one_by_one(holds, y, a, b, f) }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,fma")]
+    fn one_by_one(holds: M, y: F, a: F, b: F, f: impl Fn(f64, f64) -> f64) -> F {
+        let (mut values, a, b) = (store(y), store(a), store(b));
+        for lane in (0..8).filter(|lane| holds >> lane & 1 == 0) {
             values[lane] = f(a[lane], b[lane]);
         }
         load(values)

@@ -19,6 +19,8 @@ mod logarithms;
 mod powers;
 mod table;
 
+#[cfg(target_arch = "x86_64")]
+use lanes::eight;
 use lanes::{four, fused, plain};
 use multiversion::multiversion;
 use multiversion::target::{match_target, target_cfg_f};
@@ -26,42 +28,89 @@ use multiversion::target::{match_target, target_cfg_f};
 /// Calls that code without vectors of its own makes together.
 pub const LANES: usize = 4;
 
-/// Up to three vectors of arguments, then one for the results.
-pub type Area<const N: usize> = [[f64; N]; 4];
-
 /// Forms of a function for machine code; on x86-64 they need AVX2 and FMA.
 #[derive(Copy, Clone)]
 pub struct Wide {
-    /// Takes the first vectors of an [`Area`], as many as the function has arguments.
-    pub on_four: unsafe extern "C" fn(&mut Area<4>),
-    /// The same; on x86-64 it needs AVX-512 F, DQ and VL besides.
-    pub on_eight: unsafe extern "C" fn(&mut Area<8>),
-    /// What the third vector holds in lanes for this operation: one call serves several
-    /// operations at once.
-    pub tag: f64,
-    pub on_one: One,
+    #[cfg(target_arch = "x86_64")]
+    pub on_four: Form<four::F>,
+    /// Needs AVX-512 F, DQ and VL besides.
+    #[cfg(target_arch = "x86_64")]
+    pub on_eight: Form<eight::F>,
+    /// The last argument of the forms for vectors, in all lanes for this operation: one call of
+    /// [`Wide::together`] serves several operations at once.
+    pub tag: Option<f64>,
+    pub on_one: Form<f64>,
     /// For functions of one argument: takes four numbers, and in the lowest bits of the fifth
-    /// argument whether each is to be treated as one with a tag.
+    /// argument whether each is to be treated as one with a tag other than 0.
     pub together: Option<Together>,
 }
 
-/// A function for machine code of as many numbers as it has arguments.
-#[derive(Copy, Clone)]
-pub enum One {
-    F1(unsafe extern "C" fn(f64) -> f64),
-    F2(unsafe extern "C" fn(f64, f64) -> f64),
+impl Wide {
+    /// The address of the form for vectors of four or of eight numbers in registers, where there
+    /// are such vectors.
+    pub fn on_vectors(&self, lanes: usize) -> Option<usize> {
+        #[cfg(target_arch = "x86_64")]
+        match lanes {
+            4 => return Some(self.on_four.address()),
+            8 => return Some(self.on_eight.address()),
+            _ => {}
+        }
+        let _ = lanes;
+        None
+    }
 }
 
-impl One {
+/// A function for machine code of as many numbers, or vectors of them, as it has arguments.
+#[derive(Copy, Clone)]
+pub enum Form<V> {
+    F1(unsafe extern "C" fn(V) -> V),
+    F2(unsafe extern "C" fn(V, V) -> V),
+}
+
+impl<V> Form<V> {
     pub fn address(self) -> usize {
         match self {
-            One::F1(f) => f as *const () as usize,
-            One::F2(f) => f as *const () as usize,
+            Form::F1(f) => f as *const () as usize,
+            Form::F2(f) => f as *const () as usize,
         }
     }
 }
 
 pub type Together = unsafe extern "C" fn(f64, f64, f64, f64, u64, &mut [f64; LANES]);
+
+/// The forms for vectors of a function, which `$four` and `$eight` compute.
+macro_rules! on_vectors {
+    (($($x:ident),*) $four:expr, $eight:expr) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        #[expect(improper_ctypes_definitions, reason = "vectors pass in registers")]
+        pub extern "C" fn on_four($($x: four::F),*) -> four::F {
+            $four
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512dq,avx512vl,fma")]
+        #[expect(improper_ctypes_definitions, reason = "vectors pass in registers")]
+        pub extern "C" fn on_eight($($x: eight::F),*) -> eight::F {
+            $eight
+        }
+    };
+}
+
+/// The table entry of the functions in a module.
+macro_rules! wide {
+    ($name:ident, $form:ident, together: $together:expr) => {
+        Wide {
+            #[cfg(target_arch = "x86_64")]
+            on_four: Form::$form($name::on_four),
+            #[cfg(target_arch = "x86_64")]
+            on_eight: Form::$form($name::on_eight),
+            tag: None,
+            on_one: Form::$form($name::on_one),
+            together: $together,
+        }
+    };
+}
 
 /// For each function a form that suits any machine, and those for machine code. Arguments that
 /// are not `near` go to another function, one by one.
@@ -95,7 +144,8 @@ macro_rules! elementary {
             }
 
             #[inline(always)]
-            fn each<const N: usize>(x: &[f64; N], y: &mut [f64; N]) {
+            fn each<const N: usize>(x: [f64; N]) -> [f64; N] {
+                let mut y = x;
                 for lane in 0..N {
                     y[lane] = $of(Way::<IN_CODE, false>, x[lane]);
                 }
@@ -104,22 +154,10 @@ macro_rules! elementary {
                         y[lane] = $far(x[lane]);
                     }
                 })?
+                y
             }
 
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_four(area: &mut Area<4>) {
-                let [x, .., y] = area;
-                each(x, y);
-            }
-
-            #[cfg_attr(
-                target_arch = "x86_64",
-                target_feature(enable = "avx512f,avx512dq,avx512vl,fma")
-            )]
-            pub extern "C" fn on_eight(area: &mut Area<8>) {
-                let [x, .., y] = area;
-                each(x, y);
-            }
+            on_vectors! { (x) four::load(each(four::store(x))), eight::load(each(eight::store(x))) }
 
             #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
             pub extern "C" fn together(
@@ -130,17 +168,11 @@ macro_rules! elementary {
                 _: u64,
                 y: &mut [f64; LANES],
             ) {
-                each(&[a, b, c, d], y);
+                *y = each([a, b, c, d]);
             }
         }
 
-        pub const $wide: Wide = Wide {
-            on_four: $name::on_four,
-            on_eight: $name::on_eight,
-            tag: 0.0,
-            on_one: One::F1($name::on_one),
-            together: Some($name::together),
-        };
+        pub const $wide: Wide = wide!($name, F1, together: Some($name::together));
     )*};
 }
 
@@ -186,17 +218,7 @@ macro_rules! on_lanes {
                 fused::$name(x)
             }
 
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_four([x, .., y]: &mut Area<4>) {
-                *y = four::store(four::$name(four::load(*x)));
-            }
-
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_eight([x, .., y]: &mut Area<8>) {
-                let [x, z]: [[f64; 4]; 2] = zerocopy::transmute!(*x);
-                let values = [four::$name(four::load(x)), four::$name(four::load(z))];
-                *y = zerocopy::transmute!([four::store(values[0]), four::store(values[1])]);
-            }
+            on_vectors! { (x) four::$name(x), eight::$name(x) }
 
             #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
             pub extern "C" fn together(
@@ -211,13 +233,7 @@ macro_rules! on_lanes {
             }
         }
 
-        pub const $wide: Wide = Wide {
-            on_four: $name::on_four,
-            on_eight: $name::on_eight,
-            tag: 0.0,
-            on_one: One::F1($name::on_one),
-            together: Some($name::together),
-        };
+        pub const $wide: Wide = wide!($name, F1, together: Some($name::together));
     )*};
 }
 
@@ -236,6 +252,7 @@ on_lanes! {
     fast_log10 FAST_LOG10;
     fast_log1p FAST_LOG1P;
     fast_tanh FAST_TANH;
+    fast_softplus FAST_SOFTPLUS;
     fast_atan FAST_ATAN;
     fast_asin FAST_ASIN;
     fast_acos FAST_ACOS;
@@ -266,33 +283,20 @@ macro_rules! elementary_2 {
             }
 
             #[inline(always)]
-            fn each<const N: usize>([a, b, _, y]: &mut Area<N>) {
+            fn each<const N: usize>(mut a: [f64; N], b: [f64; N]) -> [f64; N] {
                 for lane in 0..N {
-                    y[lane] = $of(Way::<IN_CODE, false>, a[lane], b[lane]);
+                    a[lane] = $of(Way::<IN_CODE, false>, a[lane], b[lane]);
                 }
+                a
             }
 
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_four(area: &mut Area<4>) {
-                each(area);
-            }
-
-            #[cfg_attr(
-                target_arch = "x86_64",
-                target_feature(enable = "avx512f,avx512dq,avx512vl,fma")
-            )]
-            pub extern "C" fn on_eight(area: &mut Area<8>) {
-                each(area);
+            on_vectors! {
+                (a, b) four::load(each(four::store(a), four::store(b))),
+                eight::load(each(eight::store(a), eight::store(b)))
             }
         }
 
-        pub const $wide: Wide = Wide {
-            on_four: $name::on_four,
-            on_eight: $name::on_eight,
-            tag: 0.0,
-            on_one: One::F2($name::on_one),
-            together: None,
-        };
+        pub const $wide: Wide = wide!($name, F2, together: None);
     )*};
 }
 
@@ -304,23 +308,11 @@ elementary_2! {
 
 /// Functions whose forms for vectors serve two operations, told apart by tags.
 macro_rules! tagged {
-    ($($name:ident $by_tag:path: $first:ident = $first_alone:ident, $second:ident = $second_alone:ident;)*) => {$(
+    ($($name:ident: $first:ident = $first_alone:ident, $second:ident = $second_alone:ident;)*) => {$(
         mod $name {
             use super::*;
 
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_four([x, _, tags, y]: &mut Area<4>) {
-                *y = four::store($by_tag(four::load(*x), four::load(*tags)));
-            }
-
-            #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
-            pub extern "C" fn on_eight([x, _, tags, y]: &mut Area<8>) {
-                let [x, z]: [[f64; 4]; 2] = zerocopy::transmute!(*x);
-                let [of_x, of_z]: [[f64; 4]; 2] = zerocopy::transmute!(*tags);
-                let x = $by_tag(four::load(x), four::load(of_x));
-                let z = $by_tag(four::load(z), four::load(of_z));
-                *y = zerocopy::transmute!([four::store(x), four::store(z)]);
-            }
+            on_vectors! { (x, tags) four::$name(x, tags), eight::$name(x, tags) }
 
             #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
             pub extern "C" fn together(
@@ -333,24 +325,27 @@ macro_rules! tagged {
             ) {
                 let tag = |lane: u64| ((tags >> lane & 1) as f64) * 0.5;
                 let tags = four::load([tag(0), tag(1), tag(2), tag(3)]);
-                *y = four::store($by_tag(four::load([a, b, c, d]), tags));
+                *y = four::store(four::$name(four::load([a, b, c, d]), tags));
             }
         }
 
         pub const $first: Wide = Wide {
-            on_four: $name::on_four,
-            on_eight: $name::on_eight,
+            #[cfg(target_arch = "x86_64")]
+            on_four: Form::F2($name::on_four),
+            #[cfg(target_arch = "x86_64")]
+            on_eight: Form::F2($name::on_eight),
+            tag: Some(0.0),
             together: Some($name::together),
             ..$first_alone
         };
-        pub const $second: Wide = Wide { tag: 0.5, on_one: $second_alone.on_one, ..$first };
+        pub const $second: Wide = Wide { tag: Some(0.5), on_one: $second_alone.on_one, ..$first };
     )*};
 }
 
 // The tags are halves of a turn.
 tagged! {
-    sines four::sine_or_cosine: SIN = SIN_ALONE, COS = COS_ALONE;
-    fast_sines four::fast_sine_or_cosine: FAST_SIN = FAST_SIN_ALONE, FAST_COS = FAST_COS_ALONE;
+    sine_or_cosine: SIN = SIN_ALONE, COS = COS_ALONE;
+    fast_sine_or_cosine: FAST_SIN = FAST_SIN_ALONE, FAST_COS = FAST_COS_ALONE;
 }
 
 /// Whether the machine always fuses multiplications with additions.

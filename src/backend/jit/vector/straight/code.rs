@@ -218,8 +218,8 @@ impl Reader<'_> {
             let (Some(wide), &Inst::Apply { args, .. }) = (pack::wide(inst), inst) else {
                 continue;
             };
-            group.function = wide.together.map_or(0, |f| f as *const () as usize);
-            group.tags |= u64::from(wide.tag.to_bits() != 0) << lane;
+            group.function = pack::function(wide);
+            group.tags |= u64::from(pack::is_tagged(wide)) << lane;
             self.write(args[0], Action::Stage(first + lane));
         }
         self.code.groups.push(group);
