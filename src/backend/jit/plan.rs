@@ -162,6 +162,7 @@ impl Plan {
             constants: &plan.constants,
             value_home: &plan.value_home,
             packs,
+            lanes: options.lanes,
         };
         plan.straight = straight(&around, &plan.functions, &segments, options.threads);
         let of_straight = plan.straight.iter().flatten().map(Straight::frame_len).max();

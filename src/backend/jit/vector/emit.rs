@@ -8,7 +8,7 @@ use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
 use super::assembler::{Assembler, Jump, at};
 use super::body::{Action, Home, Invariant};
-use super::form::{Codes, Moves};
+use super::form::Moves;
 use super::operation::{Builtin, Source};
 use super::pointers::{Pointer, Spread};
 use super::{Wide, refused, runtime};
@@ -73,7 +73,6 @@ pub(in crate::backend::jit) fn compile(
     let lanes = wide.form.lanes();
     let mut emitter = Emitter {
         asm: Assembler::new(wide.form, 8 * wide.allocated.steps.len() + 1024)?,
-        codes: wide.form.codes(),
         moves: wide.form.moves(),
         temporary: wide.form.temporary(),
         bytes: 8 * lanes as i32,
@@ -97,7 +96,6 @@ pub(in crate::backend::jit) fn compile(
 
 struct Emitter<'a> {
     asm: Assembler,
-    codes: &'static Codes,
     moves: &'static Moves,
     temporary: [Register; 2],
     /// Of a vector.
@@ -303,7 +301,7 @@ impl Emitter<'_> {
                         self.asm.put(Instruction::with3(self.moves.convert, low, low, COUNTER));
                         self.asm.put(Instruction::with2(self.moves.spread, to, low));
                         let lanes = Source::Memory(self.constant(Builtin::Lanes as u32));
-                        self.asm.binary(self.codes.add, to, to, lanes);
+                        self.asm.binary(|codes| codes.add, to, to, lanes);
                         self.scale(info, to);
                     }
                 }
@@ -316,12 +314,12 @@ impl Emitter<'_> {
         let info = self.unit.kernel.counters[info as usize];
         if info.step != 1.0 {
             let step = self.new_constant(info.step);
-            self.asm.binary(self.codes.mul, register, register, step);
+            self.asm.binary(|codes| codes.mul, register, register, step);
         }
         // 0 + value is value, except for the sign of a zero.
         if info.base != 0.0 || info.step <= 0.0 {
             let base = self.new_constant(info.base);
-            self.asm.binary(self.codes.add, register, register, base);
+            self.asm.binary(|codes| codes.add, register, register, base);
         }
     }
 

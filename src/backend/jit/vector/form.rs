@@ -5,7 +5,10 @@ use iced_x86::{Code, Register};
 /// The numbers that an instruction works on.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
+    /// AVX2 and FMA.
     One,
+    /// In one of 32 registers: AVX-512 F, DQ and VL.
+    OneOf32,
     /// AVX2 and FMA.
     Four,
     /// AVX-512 F and DQ.
@@ -73,6 +76,47 @@ const ONE: Codes = Codes {
             Code::VEX_Vfnmsub132sd_xmm_xmm_xmmm64,
             Code::VEX_Vfnmsub213sd_xmm_xmm_xmmm64,
             Code::VEX_Vfnmsub231sd_xmm_xmm_xmmm64,
+        ],
+    ],
+};
+
+const ONE_OF_32: Codes = Codes {
+    add: Code::EVEX_Vaddsd_xmm_k1z_xmm_xmmm64_er,
+    sub: Code::EVEX_Vsubsd_xmm_k1z_xmm_xmmm64_er,
+    mul: Code::EVEX_Vmulsd_xmm_k1z_xmm_xmmm64_er,
+    div: Code::EVEX_Vdivsd_xmm_k1z_xmm_xmmm64_er,
+    min: Code::EVEX_Vminsd_xmm_k1z_xmm_xmmm64_sae,
+    max: Code::EVEX_Vmaxsd_xmm_k1z_xmm_xmmm64_sae,
+    and: Code::EVEX_Vandpd_xmm_k1z_xmm_xmmm128b64,
+    or: Code::EVEX_Vorpd_xmm_k1z_xmm_xmmm128b64,
+    xor: Code::EVEX_Vxorpd_xmm_k1z_xmm_xmmm128b64,
+    sqrt: Code::EVEX_Vsqrtsd_xmm_k1z_xmm_xmmm64_er,
+    round: Code::EVEX_Vrndscalesd_xmm_k1z_xmm_xmmm64_imm8_sae,
+    compare: Code::EVEX_Vcmpsd_kr_k1_xmm_xmmm64_imm8_sae,
+    blend: Code::EVEX_Vblendmpd_xmm_k1z_xmm_xmmm128b64,
+    copy: Code::EVEX_Vmovapd_xmm_k1z_xmmm128,
+    load: Code::EVEX_Vmovsd_xmm_k1z_m64,
+    store: Code::EVEX_Vmovsd_m64_k1_xmm,
+    fma: [
+        [
+            Code::EVEX_Vfmadd132sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfmadd213sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfmadd231sd_xmm_k1z_xmm_xmmm64_er,
+        ],
+        [
+            Code::EVEX_Vfmsub132sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfmsub213sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfmsub231sd_xmm_k1z_xmm_xmmm64_er,
+        ],
+        [
+            Code::EVEX_Vfnmadd132sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfnmadd213sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfnmadd231sd_xmm_k1z_xmm_xmmm64_er,
+        ],
+        [
+            Code::EVEX_Vfnmsub132sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfnmsub213sd_xmm_k1z_xmm_xmmm64_er,
+            Code::EVEX_Vfnmsub231sd_xmm_k1z_xmm_xmmm64_er,
         ],
     ],
 };
@@ -205,22 +249,28 @@ impl Form {
     pub fn codes(self) -> &'static Codes {
         match self {
             Form::One => &ONE,
+            Form::OneOf32 => &ONE_OF_32,
             Form::Four => &FOUR,
             Form::Eight => &EIGHT,
         }
     }
 
-    /// Those of [`Form::Four`] for one number, too.
+    /// Those for vectors serve one number, too.
     pub fn moves(self) -> &'static Moves {
         match self {
             Form::One | Form::Four => &MOVES_OF_FOUR,
-            Form::Eight => &MOVES_OF_EIGHT,
+            Form::OneOf32 | Form::Eight => &MOVES_OF_EIGHT,
         }
+    }
+
+    /// Whether comparisons leave what they find in mask registers.
+    pub fn has_masks(self) -> bool {
+        matches!(self, Form::OneOf32 | Form::Eight)
     }
 
     pub fn lanes(self) -> usize {
         match self {
-            Form::One => 1,
+            Form::One | Form::OneOf32 => 1,
             Form::Four => 4,
             Form::Eight => 8,
         }
@@ -230,13 +280,16 @@ impl Form {
     pub fn n_registers(self) -> u8 {
         match self {
             Form::One | Form::Four => 14,
-            Form::Eight => 30,
+            Form::OneOf32 | Form::Eight => 30,
         }
     }
 
     pub fn register(self, number: u8) -> Register {
         let first = match self {
             Form::One => Register::XMM0,
+            // The temporary ones are between these.
+            Form::OneOf32 if number >= 14 => Register::XMM2,
+            Form::OneOf32 => Register::XMM0,
             Form::Four => Register::YMM0,
             Form::Eight => Register::ZMM0,
         };
@@ -250,6 +303,10 @@ impl Form {
 
     /// Registers that nothing else uses.
     pub fn temporary(self) -> [Register; 2] {
-        [self.register(self.n_registers()), self.register(self.n_registers() + 1)]
+        match self {
+            // The shortest instructions reach them.
+            Form::OneOf32 => [Register::XMM14, Register::XMM15],
+            _ => [self.n_registers(), self.n_registers() + 1].map(|number| self.register(number)),
+        }
     }
 }

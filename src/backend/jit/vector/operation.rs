@@ -3,7 +3,7 @@
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 use super::assembler::Assembler;
-use super::form::Form;
+use super::form::{Codes, Form};
 use crate::ops::scalar::{Comparison, Inst, Jit, ScalarOp};
 
 /// Bit `k` if argument `k` may be read from memory.
@@ -25,10 +25,10 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    /// The instructions that write `x * z + y`, `y * x + z` and `y * z + x` over `x`, for operands
+    /// The instruction that writes `x * z + y`, `y * x + z` or `y * z + x` over `x`, for operands
     /// `x`, `y`, `z`, of which `z` may be memory.
-    fn codes(self, form: Form) -> [Code; 3] {
-        form.codes().fma[usize::from(self.product) << 1 | usize::from(self.term)]
+    fn code(self, codes: &Codes, which: usize) -> Code {
+        codes.fma[usize::from(self.product) << 1 | usize::from(self.term)][which]
     }
 }
 
@@ -77,33 +77,47 @@ const DOWN: u32 = 0x09;
 const UP: u32 = 0x0a;
 
 impl Assembler {
+    /// The instructions for these registers, shorter ones where all are among the first 16.
+    fn codes<const N: usize>(&self, registers: [Register; N], source: Source) -> &'static Codes {
+        let is_low = |register: Register| (register as u32) < Register::XMM16 as u32;
+        let is_source_low = match source {
+            Source::Register(source) => is_low(source),
+            Source::Memory(_) => true,
+        };
+        let form = match self.form {
+            Form::OneOf32 if is_source_low && registers.into_iter().all(is_low) => Form::One,
+            form => form,
+        };
+        form.codes()
+    }
+
     /// `to = code(a, b)`.
-    pub fn binary(&mut self, code: Code, to: Register, a: Register, b: Source) {
+    pub fn binary(&mut self, code: impl Fn(&Codes) -> Code, to: Register, a: Register, b: Source) {
+        let code = code(self.codes([to, a], b));
         self.put(match b {
             Source::Register(b) => Instruction::with3(code, to, a, b),
             Source::Memory(b) => Instruction::with3(code, to, a, b),
         });
     }
 
-    pub fn copy(&mut self, to: Register, from: Source) {
-        match from {
+    pub fn copy(&mut self, to: Register, source: Source) {
+        let codes = self.codes([to], source);
+        match source {
             Source::Register(from) if from == to => {}
-            Source::Register(from) => {
-                self.put(Instruction::with2(self.form.codes().copy, to, from));
-            }
-            Source::Memory(from) => {
-                self.put(Instruction::with2(self.form.codes().load, to, from));
-            }
+            Source::Register(from) => self.put(Instruction::with2(codes.copy, to, from)),
+            Source::Memory(from) => self.put(Instruction::with2(codes.load, to, from)),
         }
     }
 
     pub fn store(&mut self, to: MemoryOperand, from: Register) {
-        self.put(Instruction::with2(self.form.codes().store, to, from));
+        let code = self.codes([from], Source::Memory(to)).store;
+        self.put(Instruction::with2(code, to, from));
     }
 
     /// `to = a * b + c` with signs. At most one argument is in memory; `to` may be one of them.
     pub fn fma(&mut self, signs: Signs, to: Register, [a, b, c]: [Source; 3]) {
-        let [times_last, plus_last, onto] = signs.codes(self.form);
+        let [times_last, plus_last, onto] =
+            [0, 1, 2].map(|k| move |codes: &Codes| signs.code(codes, k));
         let is_to = |source: Source| matches!(source, Source::Register(r) if r == to);
         // Factors may change places: the second one is not in memory alone.
         let (a, b) = if matches!(a, Source::Memory(_)) || is_to(b) { (b, a) } else { (a, b) };
@@ -126,9 +140,10 @@ impl Assembler {
     /// Where comparison `k` of two leaves what it finds: a mask register, or a temporary one with
     /// all bits set where it holds.
     fn mask(&self, k: usize) -> Register {
-        match self.form {
-            Form::Eight => [Register::K1, Register::K2][k],
-            Form::One | Form::Four => self.form.temporary()[k],
+        if self.form.has_masks() {
+            [Register::K1, Register::K2][k]
+        } else {
+            self.form.temporary()[k]
         }
     }
 
@@ -142,12 +157,12 @@ impl Assembler {
 
     /// Masks 0 and 1 together as mask 0.
     fn join(&mut self, inst: Inst) {
-        let codes = self.form.codes();
-        let code = match (self.form, inst) {
-            (Form::Eight, Inst::And) => Code::VEX_Kandw_kr_kr_kr,
-            (Form::Eight, _) => Code::VEX_Korw_kr_kr_kr,
-            (_, Inst::And) => codes.and,
-            _ => codes.or,
+        let has_masks = self.form.has_masks();
+        let code = |codes: &Codes| match (has_masks, inst) {
+            (true, Inst::And) => Code::VEX_Kandw_kr_kr_kr,
+            (true, _) => Code::VEX_Korw_kr_kr_kr,
+            (false, Inst::And) => codes.and,
+            (false, _) => codes.or,
         };
         let [a, b] = [self.mask(0), self.mask(1)];
         self.binary(code, a, a, Source::Register(b));
@@ -155,25 +170,23 @@ impl Assembler {
 
     /// 1 where mask 0 holds, else 0.
     fn truth(&mut self, to: Register, one: MemoryOperand) {
-        let (codes, mask) = (self.form.codes(), self.mask(0));
-        match self.form {
-            Form::Eight => {
-                let load = Instruction::with2(codes.load, to, one);
-                self.put(load.map(|mut load| {
-                    load.set_op_mask(mask);
-                    load.set_zeroing_masking(true);
-                    load
-                }));
-            }
-            Form::One | Form::Four => self.binary(codes.and, to, mask, Source::Memory(one)),
+        let mask = self.mask(0);
+        if !self.form.has_masks() {
+            return self.binary(|codes| codes.and, to, mask, Source::Memory(one));
         }
+        let load = Instruction::with2(self.form.codes().load, to, one);
+        self.put(load.map(|mut load| {
+            load.set_op_mask(mask);
+            load.set_zeroing_masking(true);
+            load
+        }));
     }
 
     /// `yes` where mask 0 holds, else `no`.
     fn blend(&mut self, to: Register, no: Register, yes: Source) {
         let (code, mask) = (self.form.codes().blend, self.mask(0));
-        self.put(match (self.form, yes) {
-            (Form::Eight, yes) => {
+        self.put(match (self.form.has_masks(), yes) {
+            (true, yes) => {
                 let blend = match yes {
                     Source::Register(yes) => Instruction::with3(code, to, no, yes),
                     Source::Memory(yes) => Instruction::with3(code, to, no, yes),
@@ -200,7 +213,6 @@ impl Assembler {
         let one = constant(Builtin::One);
         let constant = |which| Source::Memory(constant(which));
         let form = self.form;
-        let codes = form.codes();
         let [t, u] = form.temporary();
         let register = |source: Source| match source {
             Source::Register(register) => register,
@@ -212,62 +224,65 @@ impl Assembler {
         let b = register(second);
         match inst {
             Inst::Add | Inst::Mul => {
-                let code = if inst == Inst::Add { codes.add } else { codes.mul };
+                let code = |codes: &Codes| if inst == Inst::Add { codes.add } else { codes.mul };
                 match first {
                     Source::Register(a) => self.binary(code, to, a, second),
                     Source::Memory(_) => self.binary(code, to, b, first),
                 }
             }
-            Inst::Sub => self.binary(codes.sub, to, a, second),
-            Inst::Div => self.binary(codes.div, to, a, second),
+            Inst::Sub => self.binary(|codes| codes.sub, to, a, second),
+            Inst::Div => self.binary(|codes| codes.div, to, a, second),
             Inst::Identity => self.copy(to, first),
             Inst::Fma => {
                 let third = args.get(2).copied().unwrap_or(first);
                 self.fma(Signs { product: false, term: false }, to, [first, second, third]);
             }
-            Inst::Neg => self.binary(codes.xor, to, a, constant(Builtin::SignBit)),
-            Inst::Abs => self.binary(codes.and, to, a, constant(Builtin::AllButSign)),
-            Inst::Sqrt => self.put(match (form, first) {
-                (Form::One, Source::Register(a)) => Instruction::with3(codes.sqrt, to, a, a),
-                (Form::One, Source::Memory(a)) => Instruction::with3(codes.sqrt, to, to, a),
-                (_, Source::Register(a)) => Instruction::with2(codes.sqrt, to, a),
-                (_, Source::Memory(a)) => Instruction::with2(codes.sqrt, to, a),
+            Inst::Neg => self.binary(|codes| codes.xor, to, a, constant(Builtin::SignBit)),
+            Inst::Abs => self.binary(|codes| codes.and, to, a, constant(Builtin::AllButSign)),
+            Inst::Sqrt if form.lanes() == 1 => {
+                let other = if a == Register::None { to } else { a };
+                self.binary(|codes| codes.sqrt, to, other, first);
+            }
+            Inst::Sqrt => self.put(match first {
+                Source::Register(a) => Instruction::with2(form.codes().sqrt, to, a),
+                Source::Memory(a) => Instruction::with2(form.codes().sqrt, to, a),
             }),
             Inst::Floor | Inst::Ceil => {
                 let way = if inst == Inst::Floor { DOWN } else { UP };
-                self.put(match (form, first) {
-                    (Form::One, Source::Register(a)) => {
-                        Instruction::with4(codes.round, to, a, a, way)
-                    }
-                    (Form::One, Source::Memory(a)) => {
-                        Instruction::with4(codes.round, to, to, a, way)
-                    }
-                    (_, Source::Register(a)) => Instruction::with3(codes.round, to, a, way),
-                    (_, Source::Memory(a)) => Instruction::with3(codes.round, to, a, way),
+                let code = form.codes().round;
+                self.put(match (form.lanes(), first) {
+                    (1, Source::Register(a)) => Instruction::with4(code, to, a, a, way),
+                    (1, Source::Memory(a)) => Instruction::with4(code, to, to, a, way),
+                    (_, Source::Register(a)) => Instruction::with3(code, to, a, way),
+                    (_, Source::Memory(a)) => Instruction::with3(code, to, a, way),
                 });
             }
             // The instruction gives its second argument for zeros and NaN: both orders joined give
             // -0 for zeros of both signs, and NaN for NaN.
             Inst::Min => {
-                self.binary(codes.min, t, a, second);
-                self.binary(codes.min, u, b, first);
-                self.binary(codes.or, to, t, Source::Register(u));
+                self.binary(|codes| codes.min, t, a, second);
+                self.binary(|codes| codes.min, u, b, first);
+                self.binary(|codes| codes.or, to, t, Source::Register(u));
             }
             Inst::Max => {
-                self.binary(codes.max, t, a, second);
-                self.binary(codes.max, u, b, first);
-                self.binary(codes.and, t, t, Source::Register(u));
+                self.binary(|codes| codes.max, t, a, second);
+                self.binary(|codes| codes.max, u, b, first);
+                self.binary(|codes| codes.and, t, t, Source::Register(u));
                 self.compare(1, a, second, UNORDERED);
-                if form == Form::Eight {
+                if form.has_masks() {
+                    let code = match form {
+                        Form::Eight => Code::EVEX_Vpmovm2q_zmm_kr,
+                        _ => Code::EVEX_Vpmovm2q_xmm_kr,
+                    };
                     let mask = self.mask(1);
-                    self.put(Instruction::with2(Code::EVEX_Vpmovm2q_zmm_kr, u, mask));
+                    self.put(Instruction::with2(code, u, mask));
                 }
-                self.binary(codes.or, to, t, Source::Register(u));
+                self.binary(|codes| codes.or, to, t, Source::Register(u));
             }
             Inst::Copysign => {
-                self.binary(codes.and, t, a, constant(Builtin::AllButSign));
-                self.binary(codes.and, u, b, constant(Builtin::SignBit));
-                self.binary(codes.or, to, t, Source::Register(u));
+                self.binary(|codes| codes.and, t, a, constant(Builtin::AllButSign));
+                self.binary(|codes| codes.and, u, b, constant(Builtin::SignBit));
+                self.binary(|codes| codes.or, to, t, Source::Register(u));
             }
             Inst::Compare(comparison) => {
                 self.compare(0, a, second, predicate(comparison));

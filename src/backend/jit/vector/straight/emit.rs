@@ -12,7 +12,6 @@ use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
 use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
-use crate::backend::jit::vector::form::Form;
 use crate::backend::jit::vector::operation::{Builtin, Source};
 use crate::backend::jit::vector::refused;
 use crate::kernel::allocate::{Operand, Step};
@@ -93,7 +92,7 @@ pub(in crate::backend::jit) fn compile(
 ) -> Result<Vec<u8>, EngineError> {
     let has_calls = straight.code.has_calls();
     let mut emitter = Emitter {
-        asm: Assembler::new(Form::One, 8 * straight.allocated.steps.len() + 256)?,
+        asm: Assembler::new(straight.form, 8 * straight.allocated.steps.len() + 256)?,
         straight,
         unit,
         at: if has_calls { KEPT } else { PARAMETERS },
@@ -261,15 +260,15 @@ impl Emitter<'_> {
         match *step {
             Step::Spill { from, slot } => {
                 let to = self.number(slot);
-                self.asm.store(to, Form::One.register(from));
+                self.asm.store(to, self.straight.form.register(from));
             }
             Step::Reload { to, from } => {
                 let from = self.source(from);
-                self.asm.copy(Form::One.register(to), from);
+                self.asm.copy(self.straight.form.register(to), from);
             }
             Step::Run { line, args, dst } => {
-                let [temporary, _] = Form::One.temporary();
-                let to = dst.map_or(temporary, |dst| Form::One.register(dst));
+                let [temporary, _] = self.straight.form.temporary();
+                let to = dst.map_or(temporary, |dst| self.straight.form.register(dst));
                 self.run(line as usize, args, to);
                 let kept = self.straight.code.kept[line as usize];
                 if kept != NO_HOME {
@@ -294,9 +293,9 @@ impl Emitter<'_> {
             Action::Accumulate(addr) => {
                 let term = self.register(args[0]);
                 let memory = self.memory(addr);
-                let sum = Form::One.temporary()[1];
+                let sum = self.straight.form.temporary()[1];
                 self.asm.copy(sum, Source::Memory(memory));
-                self.asm.binary(Op::VEX_Vaddsd_xmm_xmm_xmmm64, sum, sum, Source::Register(term));
+                self.asm.binary(|codes| codes.add, sum, sum, Source::Register(term));
                 self.asm.store(memory, sum);
             }
             Action::Apply(op) => match op.row().jit {
@@ -319,18 +318,17 @@ impl Emitter<'_> {
                 let info = self.unit.kernel.counters[info as usize];
                 let home = self.unit.plan.counter_home[info.loop_id as usize];
                 let counter = at(self.at.scratch, 8 * home as i32);
-                let zero = Instruction::with3(Op::VEX_Vxorpd_xmm_xmm_xmmm128, to, to, to);
-                self.asm.put(zero);
-                let code = Op::VEX_Vcvtsi2sd_xmm_xmm_rm64;
+                self.asm.binary(|codes| codes.xor, to, to, Source::Register(to));
+                let code = self.straight.form.moves().convert;
                 self.asm.put(Instruction::with3(code, to, to, counter));
                 if info.step != 1.0 {
                     let step = self.new_constant(info.step);
-                    self.asm.binary(Op::VEX_Vmulsd_xmm_xmm_xmmm64, to, to, step);
+                    self.asm.binary(|codes| codes.mul, to, to, step);
                 }
                 // 0 + value is value, except for the sign of a zero.
                 if info.base != 0.0 || info.step <= 0.0 {
                     let base = self.new_constant(info.base);
-                    self.asm.binary(Op::VEX_Vaddsd_xmm_xmm_xmmm64, to, to, base);
+                    self.asm.binary(|codes| codes.add, to, to, base);
                 }
             }
             Action::Stage(place) => {
@@ -409,7 +407,7 @@ impl Emitter<'_> {
         match self.source(operand) {
             Source::Register(register) => register,
             memory => {
-                let [temporary, _] = Form::One.temporary();
+                let [temporary, _] = self.straight.form.temporary();
                 self.asm.copy(temporary, memory);
                 temporary
             }
@@ -418,7 +416,7 @@ impl Emitter<'_> {
 
     fn source(&mut self, operand: Operand) -> Source {
         match operand {
-            Operand::Register(register) => Source::Register(Form::One.register(register)),
+            Operand::Register(register) => Source::Register(self.straight.form.register(register)),
             Operand::Slot(slot) => Source::Memory(self.number(slot)),
             Operand::Fixed(value) => {
                 Source::Memory(match self.straight.code.homes[value as usize] {

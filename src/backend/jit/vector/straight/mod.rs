@@ -25,6 +25,7 @@ const NO_LOOP: LoopId = LoopId::MAX;
 
 /// A segment with registers allocated.
 pub(in crate::backend::jit) struct Straight {
+    form: Form,
     code: Code,
     allocated: Allocated,
     pointers: Pointers,
@@ -40,18 +41,21 @@ pub(in crate::backend::jit) struct Surroundings<'a> {
     pub value_home: &'a [u32],
     /// Whether like calls are made together.
     pub packs: bool,
+    /// Most numbers in a vector, which says how many registers there are.
+    pub lanes: usize,
 }
 
 impl Straight {
     /// Allocates the instructions from `begin` to `end`.
     pub fn new(around: &Surroundings, begin: usize, end: usize) -> Straight {
+        let has_avx512 = around.lanes >= Form::Eight.lanes();
+        let form = if has_avx512 { Form::OneOf32 } else { Form::One };
         let code = Code::of(around, &around.kernel.insts[begin..end]);
         let fixed = code.fixed();
         let order = depth_first(&code, fixed.len());
-        let allocated =
-            schedule::allocate_best(&code.lines, &fixed, Form::One.n_registers(), &order);
+        let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), &order);
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
-        Straight { code, allocated, pointers }
+        Straight { form, code, allocated, pointers }
     }
 
     /// Numbers of scratch memory that the code needs.
