@@ -82,6 +82,66 @@ pub struct Allocated {
     pub n_slots: u32,
 }
 
+impl Allocated {
+    /// All arguments.
+    pub fn operands(&self) -> impl Iterator<Item = Operand> {
+        self.steps.iter().flat_map(|step| match *step {
+            Step::Spill { .. } => [Operand::Slot(NO_SLOT); 3],
+            Step::Reload { from, .. } => [from, Operand::Slot(NO_SLOT), Operand::Slot(NO_SLOT)],
+            Step::Run { args, .. } => args,
+        })
+    }
+
+    /// Numbers the slots anew, those that are used most near the one that is given back.
+    pub fn center_slots(&mut self) -> u32 {
+        let mut uses = vec![0; self.n_slots as usize];
+        for operand in self.operands() {
+            if let Operand::Slot(slot) = operand
+                && let Some(uses) = uses.get_mut(slot as usize)
+            {
+                *uses += 1;
+            }
+        }
+        let (places, center) = centered(&uses);
+        let renew = |operand: &mut Operand| {
+            if let Operand::Slot(slot) = operand
+                && let Some(&place) = places.get(*slot as usize)
+            {
+                *slot = place;
+            }
+        };
+        for step in &mut self.steps {
+            match step {
+                Step::Spill { slot, .. } => *slot = places[*slot as usize],
+                Step::Reload { from, .. } => renew(from),
+                Step::Run { args, .. } => args.iter_mut().for_each(renew),
+            }
+        }
+        center
+    }
+}
+
+/// Places on both sides of a center that fewer bytes of an instruction reach than others.
+const REACH: u32 = 128;
+
+/// For each of some things its place when those with more uses are nearer to the center, and that.
+pub fn centered(uses: &[u32]) -> (Vec<u32>, u32) {
+    let n = uses.len() as u32;
+    let center = (n / 2).min(REACH);
+    let mut order: Vec<u32> = (0..n).collect();
+    order.sort_by_key(|&k| std::cmp::Reverse(uses[k as usize]));
+    let (mut before, mut after) = ((0..center).rev(), center..n);
+    let mut places = vec![0; uses.len()];
+    for (rank, &k) in order.iter().enumerate() {
+        let place = match rank % 2 {
+            0 => after.next().or_else(|| before.next()),
+            _ => before.next().or_else(|| after.next()),
+        };
+        places[k as usize] = place.unwrap_or(0);
+    }
+    (places, center)
+}
+
 /// Never used again.
 const NEVER: u32 = u32::MAX;
 const NO_SLOT: u32 = u32::MAX;

@@ -59,11 +59,11 @@ impl Assembler {
     }
 
     /// The code with the jumps directed, and the constants that follow it at the next multiple of
-    /// 64 bytes; `pool` is the place of the address of the constants in an instruction.
+    /// 64 bytes.
     pub fn finish(
         mut self,
         jumps: &[(Jump, u64)],
-        pool: Jump,
+        pool: Pool,
         constants: impl Iterator<Item = f64>,
     ) -> Result<Vec<u8>, EngineError> {
         if let Some(error) = self.failure {
@@ -73,7 +73,7 @@ impl Assembler {
         // Nothing runs into the constants, and a listing knows where they begin.
         bytes.resize((bytes.len() + 1).next_multiple_of(64), 0xcc);
         let constants_at = bytes.len() as u64;
-        for (jump, to) in jumps.iter().copied().chain([(pool, constants_at)]) {
+        for (jump, to) in jumps.iter().copied().chain([(pool.place, constants_at + pool.after)]) {
             let distance = to as i64 - jump.end as i64;
             let distance = i32::try_from(distance).map_err(refused)?;
             let end = jump.end as usize;
@@ -83,11 +83,11 @@ impl Assembler {
         Ok(bytes)
     }
 
-    /// Loads the address of the constants.
-    pub fn load_pool(&mut self, to: Register) -> Jump {
+    /// Loads an address so many bytes after the beginning of the constants.
+    pub fn load_pool(&mut self, to: Register, after: u64) -> Pool {
         let target = MemoryOperand::with_base_displ(Register::RIP, self.len as i64);
         self.put(Instruction::with2(Code::Lea_r64_m, to, target));
-        Jump { end: self.len }
+        Pool { place: Jump { end: self.len }, after }
     }
 }
 
@@ -95,6 +95,13 @@ impl Assembler {
 #[derive(Copy, Clone)]
 pub(super) struct Jump {
     end: u64,
+}
+
+/// The place of an address so many bytes after the beginning of the constants.
+#[derive(Copy, Clone)]
+pub(super) struct Pool {
+    place: Jump,
+    after: u64,
 }
 
 /// The instructions up to where constants begin.

@@ -6,7 +6,7 @@
 
 use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
-use super::assembler::{Assembler, Jump, at};
+use super::assembler::{Assembler, Jump, Pool, at};
 use super::body::{Action, Home, Invariant};
 use super::form::Moves;
 use super::operation::{Builtin, Source};
@@ -109,7 +109,7 @@ struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
-    fn prologue(&mut self, frame: i32) -> Jump {
+    fn prologue(&mut self, frame: i32) -> Pool {
         for register in KEPT {
             self.asm.put(Instruction::with1(Op::Push_r64, register));
         }
@@ -122,7 +122,7 @@ impl Emitter<'_> {
             let word = self.word(k as u32);
             self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, parameter));
         }
-        self.asm.load_pool(POOL)
+        self.asm.load_pool(POOL, 0)
     }
 
     fn epilogue(&mut self) {

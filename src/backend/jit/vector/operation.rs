@@ -77,15 +77,20 @@ const DOWN: u32 = 0x09;
 const UP: u32 = 0x0a;
 
 impl Assembler {
-    /// The instructions for these registers, shorter ones where all are among the first 16.
+    /// The shortest instructions for these operands.
     fn codes<const N: usize>(&self, registers: [Register; N], source: Source) -> &'static Codes {
         let is_low = |register: Register| (register as u32) < Register::XMM16 as u32;
-        let is_source_low = match source {
+        let is_short = match source {
             Source::Register(source) => is_low(source),
-            Source::Memory(_) => true,
+            // Those with 32 registers count numbers, not bytes, where that takes one byte.
+            Source::Memory(memory) => {
+                let bytes = memory.displacement;
+                let is_byte = |distance: i64| i8::try_from(distance).is_ok();
+                is_byte(bytes) || bytes % 8 != 0 || !is_byte(bytes / 8)
+            }
         };
         let form = match self.form {
-            Form::OneOf32 if is_source_low && registers.into_iter().all(is_low) => Form::One,
+            Form::OneOf32 if is_short && registers.into_iter().all(is_low) => Form::One,
             form => form,
         };
         form.codes()

@@ -1,7 +1,8 @@
 //! Machine code of a segment.
 //!
 //! A function of the type of all functions of `jit`. Without calls it keeps what it is given in
-//! the registers of its parameters and needs no stack.
+//! registers that it need not save, and needs no stack. Code that does not fit into the first
+//! cache of instructions runs half as fast, so short instructions count.
 
 use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
@@ -14,7 +15,7 @@ use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
 use crate::backend::jit::vector::operation::{Builtin, Source};
 use crate::backend::jit::vector::refused;
-use crate::kernel::allocate::{Operand, Step};
+use crate::kernel::allocate::{Operand, Step, centered};
 use crate::kernel::ir::{AddrId, Base};
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Eval, Jit, ScalarOp};
@@ -24,19 +25,22 @@ struct Registers {
     arg: Register,
     res: Register,
     work: Register,
+    /// In the middle of what is used most of the frame, so that instructions state distances from
+    /// there in a byte.
     scratch: Register,
-    /// Constants.
+    /// Constants, likewise.
     pool: Register,
     /// For pointers that are used often.
     pointers: &'static [Register],
 }
 
-const PARAMETERS: Registers = Registers {
+/// What most instructions refer to, by registers that take no prefix.
+const FREE: Registers = Registers {
     arg: Register::RDI,
     res: Register::RSI,
-    work: Register::RDX,
+    work: Register::R11,
     scratch: Register::RCX,
-    pool: Register::R11,
+    pool: Register::RDX,
     pointers: &[Register::R8, Register::R9, Register::R10],
 };
 
@@ -46,13 +50,16 @@ const KEPT: Registers = Registers {
     res: Register::R13,
     work: Register::R14,
     scratch: Register::RBX,
-    pool: Register::R15,
-    pointers: &[Register::RBP],
+    pool: Register::RBP,
+    pointers: &[Register::R15],
 };
 
 /// Those of [`KEPT`], which a function saves before it uses them.
 const SAVED: [Register; 6] =
     [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+
+/// Of the constants that all code has.
+const BUILTIN_BYTES: i32 = 16 * Builtin::ALL.len() as i32;
 
 /// Arguments of a call in registers.
 const MAX_ARGS: u32 = 3;
@@ -91,23 +98,29 @@ pub(in crate::backend::jit) fn compile(
     frame: usize,
 ) -> Result<Vec<u8>, EngineError> {
     let has_calls = straight.code.has_calls();
+    let begin = i32::try_from(8 * frame).map_err(refused)?;
     let mut emitter = Emitter {
         asm: Assembler::new(straight.form, 8 * straight.allocated.steps.len() + 256)?,
         straight,
         unit,
-        at: if has_calls { KEPT } else { PARAMETERS },
-        begin: i32::try_from(8 * frame).map_err(refused)?,
+        at: if has_calls { KEPT } else { FREE },
+        begin,
+        near: begin + 8 * straight.center as i32,
+        pool_center: 0,
         frame: Frame::of(straight),
-        constants: straight.code.constants.clone(),
+        constants: Vec::new(),
+        places: Vec::new(),
         registers: vec![None; straight.pointers.all.len()],
         in_rax: None,
         open: None,
         jumps: Vec::new(),
     };
+    emitter.place_constants();
     if has_calls {
         emitter.save_registers();
     }
-    let pool = emitter.asm.load_pool(emitter.at.pool);
+    emitter.take_parameters();
+    let pool = emitter.asm.load_pool(emitter.at.pool, emitter.pool_center as u64);
     emitter.pointers();
     for step in &straight.allocated.steps {
         emitter.step(step);
@@ -130,8 +143,13 @@ struct Emitter<'a> {
     at: Registers,
     /// Where the frame begins in scratch memory, in bytes.
     begin: i32,
+    /// Bytes of the scratch memory before where the register points, and of the constants.
+    near: i32,
+    pool_center: i32,
     frame: Frame,
     constants: Vec<f64>,
+    /// For each constant of the code its place among these.
+    places: Vec<u32>,
     /// For each pointer the register that holds it.
     registers: Vec<Option<Register>>,
     /// The pointer that RAX holds.
@@ -148,13 +166,40 @@ impl Emitter<'_> {
         }
         // Six registers and the return address: calls want a multiple of 16.
         self.asm.put(Instruction::with2(Op::Add_rm64_imm8, Register::RSP, -8));
+    }
+
+    fn take_parameters(&mut self) {
         for (to, from) in [
-            (KEPT.arg, PARAMETERS.arg),
-            (KEPT.res, PARAMETERS.res),
-            (KEPT.work, PARAMETERS.work),
-            (KEPT.scratch, PARAMETERS.scratch),
+            (self.at.work, Register::RDX),
+            (self.at.arg, Register::RDI),
+            (self.at.res, Register::RSI),
+            (self.at.scratch, Register::RCX),
         ] {
-            self.asm.put(Instruction::with2(Op::Mov_r64_rm64, to, from));
+            if to != from {
+                self.asm.put(Instruction::with2(Op::Mov_r64_rm64, to, from));
+            }
+        }
+        let near = self.near;
+        self.asm.put(Instruction::with2(Op::Add_rm64_imm32, self.at.scratch, near));
+    }
+
+    /// Puts the constants that are used most in the middle.
+    fn place_constants(&mut self) {
+        let straight = self.straight;
+        let mut uses = vec![0u32; straight.code.constants.len()];
+        for operand in straight.allocated.operands() {
+            if let Operand::Fixed(value) = operand
+                && let Home::Constant(k) = straight.code.homes[value as usize]
+            {
+                uses[k as usize] += 1;
+            }
+        }
+        let (places, center) = centered(&uses);
+        self.pool_center = BUILTIN_BYTES + 8 * center as i32;
+        self.places = places;
+        self.constants = straight.code.constants.clone();
+        for (&place, &constant) in self.places.iter().zip(&straight.code.constants) {
+            self.constants[place as usize] = constant;
         }
     }
 
@@ -220,7 +265,7 @@ impl Emitter<'_> {
             }
             Link::Term { link, id, bytes } => {
                 let home = self.unit.plan.counter_home[id as usize];
-                let counter = at(self.at.scratch, 8 * home as i32);
+                let counter = self.scratch(8 * home as i32);
                 let code = Op::Imul_r64_rm64_imm32;
                 self.asm.put(Instruction::with3(code, rax, counter, bytes as i32));
                 self.add(link);
@@ -272,7 +317,7 @@ impl Emitter<'_> {
                 self.run(line as usize, args, to);
                 let kept = self.straight.code.kept[line as usize];
                 if kept != NO_HOME {
-                    self.asm.store(at(self.at.scratch, 8 * kept as i32), to);
+                    self.asm.store(self.scratch(8 * kept as i32), to);
                 }
             }
         }
@@ -304,8 +349,8 @@ impl Emitter<'_> {
                     for (source, &arg) in sources.iter_mut().zip(&args[..n_args]) {
                         *source = self.source(arg);
                     }
-                    let pool = self.at.pool;
-                    let constant = |which| at(pool, 16 * which as i32);
+                    let (pool, center) = (self.at.pool, self.pool_center);
+                    let constant = |which| at(pool, 16 * which as i32 - center);
                     self.asm.apply(inst, to, &sources[..n_args], constant);
                 }
                 Jit::Call => self.call_one(op, &args[..n_args], to),
@@ -317,7 +362,7 @@ impl Emitter<'_> {
             Action::Counter(info) => {
                 let info = self.unit.kernel.counters[info as usize];
                 let home = self.unit.plan.counter_home[info.loop_id as usize];
-                let counter = at(self.at.scratch, 8 * home as i32);
+                let counter = self.scratch(8 * home as i32);
                 self.asm.binary(|codes| codes.xor, to, to, Source::Register(to));
                 let code = self.straight.form.moves().convert;
                 self.asm.put(Instruction::with3(code, to, to, counter));
@@ -420,8 +465,8 @@ impl Emitter<'_> {
             Operand::Slot(slot) => Source::Memory(self.number(slot)),
             Operand::Fixed(value) => {
                 Source::Memory(match self.straight.code.homes[value as usize] {
-                    Home::Constant(k) => self.constant(k),
-                    Home::Scratch(home) => at(self.at.scratch, 8 * home as i32),
+                    Home::Constant(k) => self.constant(self.places[k as usize]),
+                    Home::Scratch(home) => self.scratch(8 * home as i32),
                     Home::Memory(addr) => self.memory(addr),
                     Home::Staged(place) => self.number(self.frame.staged + place),
                     // What is computed has a register or a slot.
@@ -437,7 +482,7 @@ impl Emitter<'_> {
     }
 
     fn constant(&self, k: u32) -> MemoryOperand {
-        at(self.at.pool, 16 * Builtin::ALL.len() as i32 + 8 * k as i32)
+        at(self.at.pool, BUILTIN_BYTES + 8 * k as i32 - self.pool_center)
     }
 
     /// The memory of an address; may load its pointer into RAX.
@@ -469,6 +514,11 @@ impl Emitter<'_> {
 
     /// A number of the frame.
     fn number(&self, k: u32) -> MemoryOperand {
-        at(self.at.scratch, self.begin + 8 * k as i32)
+        self.scratch(self.begin + 8 * k as i32)
+    }
+
+    /// The number of the scratch memory at so many bytes.
+    fn scratch(&self, bytes: i32) -> MemoryOperand {
+        at(self.at.scratch, bytes - self.near)
     }
 }

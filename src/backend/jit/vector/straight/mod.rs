@@ -28,6 +28,8 @@ pub(in crate::backend::jit) struct Straight {
     form: Form,
     code: Code,
     allocated: Allocated,
+    /// The slot about which those are that are used most.
+    center: u32,
     pointers: Pointers,
 }
 
@@ -53,9 +55,11 @@ impl Straight {
         let code = Code::of(around, &around.kernel.insts[begin..end]);
         let fixed = code.fixed();
         let order = depth_first(&code, fixed.len());
-        let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), &order);
+        let mut allocated =
+            schedule::allocate_best(&code.lines, &fixed, form.n_registers(), &order);
+        let center = allocated.center_slots();
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
-        Straight { form, code, allocated, pointers }
+        Straight { form, code, allocated, center, pointers }
     }
 
     /// Numbers of scratch memory that the code needs.
