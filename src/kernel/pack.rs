@@ -7,6 +7,7 @@
 use super::ir::{Base, Inst, Kernel, Val};
 use super::lanes::independent;
 use crate::ops::math::{LANES, Wide};
+use crate::ops::scalar::{Inst as Operation, Jit};
 
 /// The vector form of an instruction that one call can do four times.
 pub fn wide(inst: &Inst) -> Option<Wide> {
@@ -99,8 +100,8 @@ impl Segment<'_> {
         let mut needs: Vec<[u32; 4]> = vec![[NONE; 4]; n];
         let mut last_pinned = NONE;
         let mut level = vec![0u32; n];
-        // (level, address of the function, instruction)
-        let mut calls: Vec<(u32, usize, u32)> = Vec::new();
+        let mut calls: Vec<Call> = Vec::new();
+        let mut ready = vec![0u64; n];
         for (k, inst) in self.insts.iter().enumerate() {
             let mut add = |slot: usize, val: Val| {
                 let at = definitions[val as usize] as usize;
@@ -126,39 +127,73 @@ impl Segment<'_> {
             if let Some(dst) = defined(inst) {
                 definitions[dst as usize] = (self.begin + k) as u32;
             }
-            let before = needs[k].iter().filter(|&&need| need != NONE);
-            level[k] = before.map(|&need| level[need as usize]).max().unwrap_or(0);
+            for need in known(&needs[k]) {
+                level[k] = level[k].max(level[need]);
+                ready[k] = ready[k].max(ready[need] + latency(&self.insts[need]));
+            }
             if let Some(wide) = wide(inst) {
                 level[k] += 1;
-                calls.push((level[k], function(wide), k as u32));
+                let function = function(wide);
+                calls.push(Call { level: level[k], function, at: k as u32 });
             }
         }
         calls.sort_unstable();
-        if !calls.windows(2).any(|pair| pair[0].0 == pair[1].0 && pair[0].1 == pair[1].1) {
+        let (groups, is_busy) = self.groups(&calls, &needs, &ready);
+        if groups.is_empty() {
             return None;
+        }
+        let mut group_of = vec![NONE; n];
+        for (number, group) in groups.iter().enumerate() {
+            group.iter().for_each(|call| group_of[call.at as usize] = number as u32);
         }
         let mut order = Vec::with_capacity(n);
         let mut is_done = vec![false; n];
-        let mut rest = &calls[..];
-        while let Some(first) = rest.first() {
-            let alike = |call: &&(u32, usize, u32)| call.0 == first.0 && call.1 == first.1;
-            let len = rest.iter().take(LANES).take_while(alike).count();
-            let (group, others) = rest.split_at(len);
-            for &(.., call) in group {
-                for need in needs[call as usize].into_iter().filter(|&need| need != NONE) {
-                    place(need, &needs, &mut is_done, &mut order);
-                }
-            }
-            for &(.., call) in group {
-                is_done[call as usize] = true;
-                order.push(call);
-            }
-            rest = others;
-        }
-        for k in 0..n as u32 {
-            place(k, &needs, &mut is_done, &mut order);
+        // Early calls find fewer values to save, but in long code their results take registers.
+        let early = if is_busy { &calls[..] } else { &[] };
+        for k in early.iter().map(|call| call.at).chain(0..n as u32) {
+            place(k, &needs, &groups, &group_of, &mut is_done, &mut order);
         }
         Some(order)
+    }
+
+    /// Up to four calls each that one call can do at no loss: the first results come when the last
+    /// argument is there, which may make all of the code wait. And whether there is so much to do
+    /// that nothing waits.
+    fn groups<'c>(
+        &self,
+        calls: &'c [Call],
+        needs: &[[u32; 4]],
+        ready: &[u64],
+    ) -> (Vec<&'c [Call]>, bool) {
+        // From the beginning of an instruction to the end of all that needs it.
+        let mut rest: Vec<u64> = self.insts.iter().map(latency).collect();
+        for k in (0..rest.len()).rev() {
+            for need in known(&needs[k]) {
+                rest[need] = rest[need].max(latency(&self.insts[need]) + rest[k]);
+            }
+        }
+        let longest = ready.iter().zip(&rest).map(|(ready, rest)| ready + rest).max().unwrap_or(0);
+        let busy = self.insts.len() as u64 * 2 / 5 + CYCLES_OF_CALL * calls.len() as u64;
+        // What waits fills gaps until code takes about twice as long as it is busy.
+        let is_busy = longest <= 2 * busy;
+        let mut groups = Vec::new();
+        let mut others = calls;
+        while let [first, ..] = others {
+            let (mut begin, mut rest_of_all) = (0, 0);
+            let fits = |call: &&Call| {
+                begin = begin.max(ready[call.at as usize]);
+                rest_of_all = rest_of_all.max(rest[call.at as usize]);
+                let is_like = call.level == first.level && call.function == first.function;
+                is_like && (is_busy || begin + rest_of_all <= longest)
+            };
+            let len = others.iter().take(LANES).take_while(fits).count().max(1);
+            let (group, further) = others.split_at(len);
+            if len > 1 {
+                groups.push(group);
+            }
+            others = further;
+        }
+        (groups, is_busy)
     }
 
     fn defines(&self, k: usize, val: Val) -> bool {
@@ -178,6 +213,37 @@ impl Segment<'_> {
 
 const NONE: u32 = u32::MAX;
 
+/// A call that may be made together with others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Call {
+    /// Of the calls that it needs and itself, the most in a row: calls of the same level do not
+    /// need one another.
+    level: u32,
+    /// By its address.
+    function: usize,
+    at: u32,
+}
+
+/// Cycles that a call takes where nothing waits for it, if it is made together with others.
+const CYCLES_OF_CALL: u64 = 7;
+
+/// Cycles until the result of an instruction is there, about.
+fn latency(inst: &Inst) -> u64 {
+    match inst {
+        Inst::Apply { op, .. } => match op.row().jit {
+            Jit::Call => 45,
+            Jit::Inst(Operation::Div | Operation::Sqrt) => 15,
+            Jit::Inst(_) => 4,
+        },
+        _ => 0,
+    }
+}
+
+/// The instructions among some.
+fn known(needs: &[u32; 4]) -> impl Iterator<Item = usize> {
+    needs.iter().filter(|&&need| need != NONE).map(|&need| need as usize)
+}
+
 /// The value that an instruction of straight-line code defines.
 pub fn defined(inst: &Inst) -> Option<Val> {
     match *inst {
@@ -189,8 +255,15 @@ pub fn defined(inst: &Inst) -> Option<Val> {
     }
 }
 
-/// Appends an instruction after all that it needs.
-fn place(k: u32, needs: &[[u32; 4]], is_done: &mut [bool], order: &mut Vec<u32>) {
+/// Appends an instruction, or the group it belongs to, after all that is needed.
+fn place(
+    k: u32,
+    needs: &[[u32; 4]],
+    groups: &[&[Call]],
+    group_of: &[u32],
+    is_done: &mut [bool],
+    order: &mut Vec<u32>,
+) {
     let mut open = vec![k];
     while let Some(&top) = open.last() {
         if is_done[top as usize] {
@@ -198,11 +271,22 @@ fn place(k: u32, needs: &[[u32; 4]], is_done: &mut [bool], order: &mut Vec<u32>)
             continue;
         }
         let before = open.len();
-        let missing = |need: &u32| *need != NONE && !is_done[*need as usize];
-        open.extend(needs[top as usize].iter().copied().filter(missing));
+        let group = groups.get(group_of[top as usize] as usize).copied().unwrap_or_default();
+        let mut add = |k: u32| {
+            open.extend(known(&needs[k as usize]).filter(|&k| !is_done[k]).map(|k| k as u32));
+        };
+        match group {
+            [] => add(top),
+            group => group.iter().for_each(|call| add(call.at)),
+        }
         if open.len() == before {
-            is_done[top as usize] = true;
-            order.push(top);
+            match group {
+                [] => order.push(top),
+                group => order.extend(group.iter().map(|call| call.at)),
+            }
+            order[order.len() - group.len().max(1)..]
+                .iter()
+                .for_each(|&k| is_done[k as usize] = true);
             open.pop();
         }
     }
