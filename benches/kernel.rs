@@ -15,7 +15,7 @@ use std::time::{Instant, UNIX_EPOCH};
 use builder::Builder;
 use nablac::backend::abi::{Engine, Memory};
 use nablac::backend::interp::Interp;
-use nablac::backend::jit::{Jit, JitOptions};
+use nablac::backend::jit::{Jit, JitOptions, Vectors};
 use nablac::kernel::ir::*;
 use nablac::ops::scalar::ScalarOp;
 use support::works::{by_gcc, helpers, statements};
@@ -52,8 +52,11 @@ fn report(name: &str, n_ops: f64, kernel: &Arc<Kernel>) {
         prepare * 1e6,
         evaluate(&interp, kernel) / n_ops * 1e9
     );
-    for (optimize, threads) in [(false, 1), (true, 1), (true, 2)] {
-        let options = JitOptions { optimize, threads, ..JitOptions::default() };
+    let (narrow, wide) = (Vectors::Narrow, JitOptions::default().vectors);
+    for (name, vectors, threads) in
+        [("cranelift", narrow, 1), ("vector   ", wide, 1), ("vector   ", wide, 2)]
+    {
+        let options = JitOptions { vectors, threads, ..JitOptions::default() };
         let start = Instant::now();
         let cpu_start = cpu_seconds();
         let mut n_times = 0;
@@ -68,8 +71,7 @@ fn report(name: &str, n_ops: f64, kernel: &Arc<Kernel>) {
         let compile = if threads == 1 { cpu } else { start.elapsed().as_secs_f64() };
         let compile = compile / f64::from(n_times + 1);
         println!(
-            "  jit {} {threads} threads compile {:8.1} us, {:6.3} us/op {:8.3} ns/op {:9} bytes",
-            if optimize { "speed" } else { "none " },
+            "  {name} {threads} threads compile {:8.1} us, {:6.3} us/op {:8.3} ns/op {:9} bytes",
             compile * 1e6,
             compile / kernel.insts.len() as f64 * 1e6,
             evaluate(&jit, kernel) / n_ops * 1e9,

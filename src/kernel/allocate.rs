@@ -83,25 +83,30 @@ pub struct Allocated {
 }
 
 impl Allocated {
-    /// All arguments.
-    pub fn operands(&self) -> impl Iterator<Item = Operand> {
-        self.steps.iter().flat_map(|step| match *step {
-            Step::Spill { .. } => [Operand::Slot(NO_SLOT); 3],
-            Step::Reload { from, .. } => [from, Operand::Slot(NO_SLOT), Operand::Slot(NO_SLOT)],
-            Step::Run { args, .. } => args,
-        })
+    /// Does something with all arguments.
+    pub fn each_operand(&self, mut each: impl FnMut(Operand)) {
+        for step in &self.steps {
+            match *step {
+                Step::Spill { .. } => {}
+                Step::Reload { from, .. } => each(from),
+                Step::Run { args, .. } => args.into_iter().for_each(&mut each),
+            }
+        }
     }
 
     /// Numbers the slots anew, those that are used most near the one that is given back.
     pub fn center_slots(&mut self) -> u32 {
+        if self.n_slots <= NEAR {
+            return self.n_slots / 2;
+        }
         let mut uses = vec![0; self.n_slots as usize];
-        for operand in self.operands() {
+        self.each_operand(|operand| {
             if let Operand::Slot(slot) = operand
                 && let Some(uses) = uses.get_mut(slot as usize)
             {
                 *uses += 1;
             }
-        }
+        });
         let (places, center) = centered(&uses);
         let renew = |operand: &mut Operand| {
             if let Operand::Slot(slot) = operand
@@ -121,6 +126,8 @@ impl Allocated {
     }
 }
 
+/// Places around a center that the fewest bytes of an instruction reach.
+pub const NEAR: u32 = 32;
 /// Places on both sides of a center that fewer bytes of an instruction reach than others.
 const REACH: u32 = 128;
 

@@ -142,18 +142,12 @@ impl Segment<'_> {
         if groups.is_empty() {
             return None;
         }
-        let mut group_of = vec![NONE; n];
-        for (number, group) in groups.iter().enumerate() {
-            group.iter().for_each(|call| group_of[call.at as usize] = number as u32);
-        }
-        let mut order = Vec::with_capacity(n);
-        let mut is_done = vec![false; n];
+        let mut placer = Placer::new(&needs, &groups);
         // Early calls find fewer values to save, but in long code their results take registers.
         let early = if is_busy { &calls[..] } else { &[] };
-        for k in early.iter().map(|call| call.at).chain(0..n as u32) {
-            place(k, &needs, &groups, &group_of, &mut is_done, &mut order);
-        }
-        Some(order)
+        early.iter().for_each(|call| placer.place(call.at));
+        (0..n as u32).for_each(|k| placer.place(k));
+        Some(placer.order)
     }
 
     /// Up to four calls each that one call can do at no loss: the first results come when the last
@@ -255,39 +249,60 @@ pub fn defined(inst: &Inst) -> Option<Val> {
     }
 }
 
-/// Appends an instruction, or the group it belongs to, after all that is needed.
-fn place(
-    k: u32,
-    needs: &[[u32; 4]],
-    groups: &[&[Call]],
-    group_of: &[u32],
-    is_done: &mut [bool],
-    order: &mut Vec<u32>,
-) {
-    let mut open = vec![k];
-    while let Some(&top) = open.last() {
-        if is_done[top as usize] {
-            open.pop();
-            continue;
+/// Makes an order in which every instruction comes after what it needs, and groups together.
+struct Placer<'a> {
+    needs: &'a [[u32; 4]],
+    groups: &'a [&'a [Call]],
+    /// For each instruction.
+    group_of: Vec<u32>,
+    is_done: Vec<bool>,
+    order: Vec<u32>,
+    /// What is to be placed, the last one first.
+    open: Vec<u32>,
+}
+
+impl<'a> Placer<'a> {
+    fn new(needs: &'a [[u32; 4]], groups: &'a [&'a [Call]]) -> Placer<'a> {
+        let mut group_of = vec![NONE; needs.len()];
+        for (number, group) in (0..).zip(groups) {
+            group.iter().for_each(|call| group_of[call.at as usize] = number);
         }
-        let before = open.len();
-        let group = groups.get(group_of[top as usize] as usize).copied().unwrap_or_default();
-        let mut add = |k: u32| {
-            open.extend(known(&needs[k as usize]).filter(|&k| !is_done[k]).map(|k| k as u32));
-        };
-        match group {
-            [] => add(top),
-            group => group.iter().for_each(|call| add(call.at)),
-        }
-        if open.len() == before {
-            match group {
-                [] => order.push(top),
-                group => order.extend(group.iter().map(|call| call.at)),
+        let (is_done, order) = (vec![false; needs.len()], Vec::with_capacity(needs.len()));
+        Placer { needs, groups, group_of, is_done, order, open: Vec::new() }
+    }
+
+    /// Appends an instruction, or the group it belongs to, after all that is needed.
+    fn place(&mut self, k: u32) {
+        self.open.push(k);
+        while let Some(&top) = self.open.last() {
+            if self.is_done[top as usize] {
+                self.open.pop();
+                continue;
             }
-            order[order.len() - group.len().max(1)..]
-                .iter()
-                .for_each(|&k| is_done[k as usize] = true);
-            open.pop();
+            let before = self.open.len();
+            let group = self.groups.get(self.group_of[top as usize] as usize).copied();
+            match group {
+                None => self.ask_for(top),
+                Some(group) => group.iter().for_each(|call| self.ask_for(call.at)),
+            }
+            if self.open.len() == before {
+                match group {
+                    None => self.put(top),
+                    Some(group) => group.iter().for_each(|call| self.put(call.at)),
+                }
+                self.open.pop();
+            }
         }
+    }
+
+    /// What an instruction needs is to be placed.
+    fn ask_for(&mut self, k: u32) {
+        let missing = known(&self.needs[k as usize]).filter(|&need| !self.is_done[need]);
+        self.open.extend(missing.map(|need| need as u32));
+    }
+
+    fn put(&mut self, k: u32) {
+        self.is_done[k as usize] = true;
+        self.order.push(k);
     }
 }

@@ -2,14 +2,22 @@
 
 use super::allocate::{Allocated, Line, Register, Step, Value, allocate};
 
+/// Of so many lines one that moves something between registers and memory is too few to look for
+/// another order.
+const FEW_MOVES: usize = 32;
+
 /// Allocated as given or in another order, whichever moves less between registers and memory.
 pub fn allocate_best(
     lines: &[Line],
     fixed: &[bool],
     n_registers: Register,
-    order: &[u32],
+    order: impl FnOnce() -> Vec<u32>,
 ) -> Allocated {
     let as_given = allocate(lines, fixed, n_registers);
+    if as_given.steps.len() <= lines.len() + lines.len() / FEW_MOVES {
+        return as_given;
+    }
+    let order = order();
     let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
     let mut other = allocate(&reordered, fixed, n_registers);
     if other.steps.len() >= as_given.steps.len() {

@@ -125,8 +125,8 @@ impl Wide {
         let form = form_of(kernel, id, body, options)?;
         let code = Code::of(kernel, id, &kernel.insts[body.begin + 1..body.end], constants);
         let fixed = code.fixed();
-        let order = schedule::depth_first(&code.lines, fixed.len());
-        let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), &order);
+        let order = || schedule::depth_first(&code.lines, fixed.len());
+        let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
         let accessed = code.actions.iter().filter_map(|action| match *action {
             Action::Load(addr) | Action::Store(addr) => Some(addr),
             _ => None,

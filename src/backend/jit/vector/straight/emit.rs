@@ -15,7 +15,7 @@ use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
 use crate::backend::jit::vector::operation::{Builtin, Source};
 use crate::backend::jit::vector::refused;
-use crate::kernel::allocate::{Operand, Step, centered};
+use crate::kernel::allocate::{NEAR, Operand, Step, centered};
 use crate::kernel::ir::{AddrId, Base};
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Eval, Jit, ScalarOp};
@@ -187,12 +187,14 @@ impl Emitter<'_> {
     fn place_constants(&mut self) {
         let straight = self.straight;
         let mut uses = vec![0u32; straight.code.constants.len()];
-        for operand in straight.allocated.operands() {
-            if let Operand::Fixed(value) = operand
-                && let Home::Constant(k) = straight.code.homes[value as usize]
-            {
-                uses[k as usize] += 1;
-            }
+        if uses.len() > NEAR as usize {
+            straight.allocated.each_operand(|operand| {
+                if let Operand::Fixed(value) = operand
+                    && let Home::Constant(k) = straight.code.homes[value as usize]
+                {
+                    uses[k as usize] += 1;
+                }
+            });
         }
         let (places, center) = centered(&uses);
         self.pool_center = BUILTIN_BYTES + 8 * center as i32;

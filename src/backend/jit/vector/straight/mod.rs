@@ -54,9 +54,8 @@ impl Straight {
         let form = if has_avx512 { Form::OneOf32 } else { Form::One };
         let code = Code::of(around, &around.kernel.insts[begin..end]);
         let fixed = code.fixed();
-        let order = depth_first(&code, fixed.len());
-        let mut allocated =
-            schedule::allocate_best(&code.lines, &fixed, form.n_registers(), &order);
+        let order = || depth_first(&code, fixed.len());
+        let mut allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
         let center = allocated.center_slots();
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
         Straight { form, code, allocated, center, pointers }
