@@ -557,6 +557,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_used_most_is_in_the_middle() {
+        for n in [0, 1, 2, 33, 300, 1000] {
+            let uses: Vec<u32> = (0..n).map(|k| (k * 7919) % 1009).collect();
+            let (places, center) = centered(&uses);
+            let mut sorted = places.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..n).collect::<Vec<u32>>());
+            let distance = |k: usize| places[k].abs_diff(center);
+            let near = (0..uses.len()).filter(|&k| distance(k) < NEAR / 2 - 1);
+            let least = near.map(|k| uses[k]).min().unwrap_or(0);
+            let far = (0..uses.len()).filter(|&k| distance(k) > NEAR / 2);
+            assert!(far.into_iter().all(|k| uses[k] <= least), "{n}");
+        }
+    }
+
+    #[test]
+    fn slots_that_move_hold_the_same() {
+        for seed in 0..20 {
+            let mut done = check(&random_lines(4000, 5, seed), 5, 4);
+            let before = done.clone();
+            assert!(done.n_slots > NEAR && done.center_slots() < done.n_slots);
+            let slots = |done: &Allocated| {
+                let mut slots = Vec::new();
+                done.each_operand(|operand| {
+                    if let Operand::Slot(slot) = operand
+                        && slot != NO_SLOT
+                    {
+                        slots.push(slot);
+                    }
+                });
+                slots
+            };
+            // One to one.
+            let pairs: std::collections::BTreeSet<(u32, u32)> =
+                slots(&before).into_iter().zip(slots(&done)).collect();
+            let old: std::collections::BTreeSet<u32> = pairs.iter().map(|pair| pair.0).collect();
+            let new: std::collections::BTreeSet<u32> = pairs.iter().map(|pair| pair.1).collect();
+            assert_eq!((old.len(), new.len()), (pairs.len(), pairs.len()));
+        }
+    }
+
+    #[test]
     fn a_chain_needs_no_memory() {
         let line = |k: u32| Line {
             args: [k, 0, 0],

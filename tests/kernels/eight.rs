@@ -204,3 +204,25 @@ fn far_lanes_are_in_reach() {
     assert!(code.iter().any(|line| line.contains(&last)), "{last} {code:#?}");
     assert!(far(stride + 1).is_empty());
 }
+
+/// Straight-line code on one number has 32 registers where vectors of eight are allowed.
+#[test]
+fn straight_code_takes_32_registers() {
+    let mut b = Builder::new("many", &[25], &[25]);
+    let x: Vec<Val> = (0..25).map(|k| b.load(Base::Arg(0), k, &[])).collect();
+    // Each result needs all that were there before.
+    let mut y = x.clone();
+    for _ in 0..3 {
+        y = (0..25).map(|k| b.apply(ScalarOp::Mul, &[y[k], y[(k + 7) % 25]])).collect();
+    }
+    for (k, &y) in y.iter().enumerate() {
+        b.store(Base::Res(0), k as i64, &[], y);
+    }
+    let kernel = b.finish();
+    let highest = |lanes: usize| {
+        let options = JitOptions { lanes, threads: 1, ..JitOptions::default() };
+        let text = asm(&kernel, &options).expect("it is written");
+        text.lines().flat_map(|line| registers(line, "xmm")).max()
+    };
+    assert!(highest(4) <= Some(15) && highest(8) > Some(20));
+}

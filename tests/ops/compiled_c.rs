@@ -59,7 +59,10 @@ fn c_program() -> (String, Vec<(ScalarOp, Vec<f64>)>) {
     let (mut body, mut cases) = (String::new(), Vec::new());
     for &op in ScalarOp::ALL {
         let row = op.row();
-        text.push_str(row.c_helper);
+        // Operations may share one.
+        if !text.contains(row.c_helper) {
+            text.push_str(row.c_helper);
+        }
         let parameters = ["double a", "double b", "double c"][..op.arity()].join(", ");
         let value = row.c.replace("{a}", "a").replace("{b}", "b").replace("{c}", "c");
         let name = row.name;

@@ -85,8 +85,8 @@ pub struct JitOptions {
     pub shared_from: u64,
     /// What is written for wider vectors; nothing where [`has_vectors`] is false.
     pub vectors: Vectors,
-    /// Most numbers in a vector of a loop: 8 (AVX-512), 4 (AVX2) or, for no such loops, fewer. To
-    /// run, code has at most [`lanes`]; [`asm`] writes what any machine runs. Results do not depend
+    /// Most numbers in a vector of a loop: 8 (AVX-512), 4 (AVX2) or, for no such loops, fewer.
+    /// Straight-line code takes the 32 registers that come with 8 numbers, else 16. To run, code has at most [`lanes`]; [`asm`] writes what any machine runs. Results do not depend
     /// on it.
     pub lanes: usize,
 }

@@ -2,9 +2,10 @@
 //! m-th derivative. The same algorithm in C is `src/ops/scalar/polygamma.c`; keep them alike.
 //!
 //! For x > 0: upward recurrence, then the asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.11),
-//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma by the
-//! reflection formula (6.3.7), higher orders by splitting the sum over 1 / (x + j)^(m + 1) at the
-//! sign change of x + j into sums with positive terms, which cancels less than reflection (6.4.7).
+//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma, and order 2
+//! about halfway between poles, where its zeros are, by the reflection formula (6.3.7, 6.4.7);
+//! else by splitting the sum over 1 / (x + j)^(m + 1) at the sign change of x + j into sums with
+//! positive terms, which cancels less than reflection.
 
 use std::f64::consts::PI;
 
@@ -91,6 +92,11 @@ pub extern "C" fn polygamma(m: f64, x: f64) -> f64 {
     }
     let magnitude = if x > 0.0 {
         zeta_times_factorial(m, x)
+    } else if m == 2.0 && (x - x.floor() - 0.5).abs() <= 0.25 {
+        // pi^3 times the second derivative of the cotangent.
+        let cotangent = pi_cotangent(x);
+        let reflected = 2.0 * cotangent * (PI * PI + cotangent * cotangent);
+        zeta_times_factorial(m, 1.0 - x) + reflected
     } else {
         let above = zeta_times_factorial(m, x - x.floor());
         let below = zeta_times_factorial(m, x.ceil() - x) - zeta_times_factorial(m, 1.0 - x);
@@ -99,38 +105,64 @@ pub extern "C" fn polygamma(m: f64, x: f64) -> f64 {
     if odd { magnitude } else { -magnitude }
 }
 
-fn digamma(x: f64) -> f64 {
-    if x < 0.0 {
-        let above_floor = x - x.floor();
-        let cotangent = if above_floor <= 0.5 {
-            1.0 / (PI * above_floor).tan()
-        } else {
-            -1.0 / (PI * (x.ceil() - x)).tan()
-        };
-        return digamma_positive(1.0 - x) - PI * cotangent;
+/// `pi / tan(pi x)` for numbers below 0. About halfway between poles the tangent of the distance
+/// from there has the digits that the cotangent would lose.
+fn pi_cotangent(x: f64) -> f64 {
+    let above_floor = x - x.floor();
+    let from_middle = above_floor - 0.5;
+    if from_middle.abs() <= 0.25 {
+        -PI * (PI * from_middle).tan()
+    } else if from_middle < 0.0 {
+        PI / (PI * above_floor).tan()
+    } else {
+        -PI / (PI * (x.ceil() - x)).tan()
     }
-    digamma_positive(x)
 }
 
-fn digamma_positive(x: f64) -> f64 {
-    if x == f64::INFINITY {
-        return x;
+/// A sum with what its roundings lost.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    high: f64,
+    low: f64,
+}
+
+impl Sum {
+    /// D. E. Knuth, "The Art of Computer Programming", volume 2, section 4.2.2.
+    fn add(&mut self, term: f64) {
+        let sum = self.high + term;
+        let of_term = sum - self.high;
+        self.low += (self.high - (sum - of_term)) + (term - of_term);
+        self.high = sum;
     }
-    if (x - ZERO_HI).abs() < 0.25 {
-        let distance = (x - ZERO_HI) - ZERO_LO;
-        let sum = TAYLOR_AT_ZERO.iter().rev();
-        return distance * sum.fold(0.0, |sum, coefficient| sum * distance + coefficient);
-    }
+}
+
+fn digamma(x: f64) -> f64 {
+    let mut sum = Sum::default();
     let mut shifted = x;
-    let mut recurrence = 0.0;
+    if x < 0.0 {
+        sum.add(-pi_cotangent(x));
+        shifted = 1.0 - x;
+    }
+    if shifted == f64::INFINITY {
+        return shifted;
+    }
+    if (shifted - ZERO_HI).abs() < 0.25 {
+        let distance = (shifted - ZERO_HI) - ZERO_LO;
+        let series = TAYLOR_AT_ZERO.iter().rev();
+        sum.add(distance * series.fold(0.0, |sum, coefficient| sum * distance + coefficient));
+        return sum.high + sum.low;
+    }
     while shifted < 10.0 {
-        recurrence += 1.0 / shifted;
+        sum.add(-1.0 / shifted);
         shifted += 1.0;
     }
     let inverse_square = 1.0 / (shifted * shifted);
     let series = BERNOULLI_BY_INDEX.iter().rev();
     let series = series.fold(0.0, |sum, coefficient| (sum + coefficient) * inverse_square);
-    shifted.ln() - 0.5 / shifted - series - recurrence
+    sum.add(shifted.ln());
+    sum.add(-0.5 / shifted);
+    sum.add(-series);
+    sum.high + sum.low
 }
 
 /// m! * zeta(m + 1, x), the Hurwitz zeta function, for integer m > 0 and x > 0.

@@ -20,6 +20,20 @@ static double nablac_zeta(double m, double x) {
   return scale * (sum + pow(x / shifted, m + 1.0) * series);
 }
 
+/* pi / tan(pi x) for x < 0 */
+static double nablac_pi_cotangent(double x) {
+  const double pi = 3.141592653589793, above_floor = x - floor(x), middle = above_floor - 0.5;
+  if (fabs(middle) <= 0.25) return -pi * tan(pi * middle);
+  return middle < 0.0 ? pi / tan(pi * above_floor) : -pi / tan(pi * (ceil(x) - x));
+}
+
+/* adds a term to a sum and what its roundings lost */
+static void nablac_add(double *high, double *low, double term) {
+  volatile double sum = *high + term, of_term = sum - *high, of_high = sum - of_term;
+  *low += (*high - of_high) + (term - of_term);
+  *high = sum;
+}
+
 static double nablac_digamma(double x) {
   static const double bernoulli[8] = {
     0.08333333333333333, -0.008333333333333333, 0.003968253968253968,
@@ -33,35 +47,41 @@ static double nablac_digamma(double x) {
     0.004926781395729853, -0.003369801655439328, 0.002305126326734928, -0.0015769367714301972,
     0.0010788252019162967, -0.0007380709389960052, 0.000504953265834602,
     -0.0003454680251063077, 0.00023635601564027053, -0.00016170622091974803};
-  const double pi = 3.141592653589793;
-  double reflection = 0.0, recurrence = 0.0, series = 0.0, distance;
+  double high = 0.0, low = 0.0, series = 0.0, distance;
   int i;
   if (x < 0.0) {
-    const double above_floor = x - floor(x);
-    reflection = above_floor <= 0.5 ? pi / tan(pi * above_floor) : -pi / tan(pi * (ceil(x) - x));
+    nablac_add(&high, &low, -nablac_pi_cotangent(x));
     x = 1.0 - x;
   }
   if (1.0 / x == 0.0) return x;
   if (fabs(x - 1.4616321449683622) < 0.25) {
     distance = (x - 1.4616321449683622) - 9.549995429965697e-17;
     for (i = 21; i >= 0; --i) series = series * distance + taylor[i];
-    return distance * series - reflection;
+    nablac_add(&high, &low, distance * series);
+    return high + low;
   }
-  for (; x < 10.0; x += 1.0) recurrence += 1.0 / x;
+  for (; x < 10.0; x += 1.0) nablac_add(&high, &low, -1.0 / x);
   for (i = 7; i >= 0; --i) series = (series + bernoulli[i]) * (1.0 / (x * x));
-  return log(x) - 0.5 / x - series - recurrence - reflection;
+  nablac_add(&high, &low, log(x));
+  nablac_add(&high, &low, -0.5 / x);
+  nablac_add(&high, &low, -series);
+  return high + low;
 }
 
 /* polygamma function of integer order m, 0 <= m <= 500 */
 static double nablac_polygamma(double m, double x) {
   const int odd = fmod(m, 2.0) != 0.0;
-  double magnitude, below;
+  double magnitude, below, cotangent;
   if (!(m >= 0.0 && m <= 500.0) || floor(m) != m || x != x || x < -1.7976931348623157e+308)
     return NAN;
   if (x <= 0.0 && floor(x) == x) return odd ? HUGE_VAL : x == 0.0 ? -1.0 / x : NAN;
   if (m == 0.0) return nablac_digamma(x);
   if (x > 0.0) {
     magnitude = nablac_zeta(m, x);
+  } else if (m == 2.0 && fabs(x - floor(x) - 0.5) <= 0.25) {
+    cotangent = nablac_pi_cotangent(x);
+    magnitude = nablac_zeta(m, 1.0 - x)
+      + 2.0 * cotangent * (9.869604401089358 + cotangent * cotangent);
   } else {
     magnitude = nablac_zeta(m, x - floor(x));
     below = nablac_zeta(m, ceil(x) - x) - nablac_zeta(m, 1.0 - x);

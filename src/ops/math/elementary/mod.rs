@@ -282,6 +282,7 @@ macro_rules! elementary_2 {
                 $of(Way::<IN_CODE, true>, a, b)
             }
 
+            #[cfg(target_arch = "x86_64")]
             #[inline(always)]
             fn each<const N: usize>(mut a: [f64; N], b: [f64; N]) -> [f64; N] {
                 for lane in 0..N {
