@@ -1,6 +1,7 @@
 //! What generated code calls when something goes wrong, or outside.
 
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 
 use crate::backend::abi::{Context, Status};
 use crate::backend::external::invoke;
@@ -133,7 +134,7 @@ pub(super) unsafe extern "C" fn add_columns(
     sum_columns(a, b, c, n_columns, a_stride, b_stride);
 }
 
-#[multiversion(targets("x86_64+avx2+fma"))]
+#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn sum_columns(
     a: &[f64],
     b: &[f64],
@@ -144,8 +145,17 @@ fn sum_columns(
 ) {
     let strides = [a_stride, b_stride];
     let mut first = 0;
-    // As many rows at a time as keep the machine busy, then fewer.
-    let (many, rest) = c.as_chunks_mut::<32>();
+    // As many rows at a time as the registers hold, then fewer.
+    let mut rest = c;
+    if target_cfg_f!(target_feature = "avx512f") {
+        let (many, others) = rest.as_chunks_mut::<64>();
+        for block in many {
+            sum_rows(&a[first..], b, block, n_columns, strides);
+            first += block.len();
+        }
+        rest = others;
+    }
+    let (many, rest) = rest.as_chunks_mut::<32>();
     for block in many {
         sum_rows(&a[first..], b, block, n_columns, strides);
         first += block.len();
