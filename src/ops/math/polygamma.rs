@@ -9,6 +9,8 @@
 
 use std::f64::consts::PI;
 
+use super::elementary::two_sum;
+
 /// Orders beyond this give NaN; values are then beyond the range of f64 except for large x.
 const MAX_ORDER: f64 = 500.0;
 
@@ -127,11 +129,9 @@ struct Sum {
 }
 
 impl Sum {
-    /// D. E. Knuth, "The Art of Computer Programming", volume 2, section 4.2.2.
     fn add(&mut self, term: f64) {
-        let sum = self.high + term;
-        let of_term = sum - self.high;
-        self.low += (self.high - (sum - of_term)) + (term - of_term);
+        let (sum, lost) = two_sum(self.high, term);
+        self.low += lost;
         self.high = sum;
     }
 }

@@ -443,7 +443,7 @@ fn select(condition: bool, a: f64, b: f64) -> f64 {
 /// The rounded sum and its error. D. E. Knuth, "The Art of Computer Programming", volume 2,
 /// section 4.2.2.
 #[inline(always)]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;
     let a_part = sum - b_part;
