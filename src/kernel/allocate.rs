@@ -6,8 +6,6 @@
 //! another one when it is no longer needed. Operands that an instruction can read from memory are
 //! not loaded for a single use.
 
-use std::cmp::Ordering;
-
 /// A value of the code, numbered from 0.
 pub type Value = u32;
 /// A register, numbered from 0.
@@ -153,58 +151,95 @@ pub fn centered(uses: &[u32]) -> (Vec<u32>, u32) {
 const NEVER: u32 = u32::MAX;
 const NO_SLOT: u32 = u32::MAX;
 const NO_REGISTER: Register = Register::MAX;
+/// More registers are not used.
+const MOST_REGISTERS: usize = 32;
 
-/// Allocates `n_registers` registers, at least four, to the values of `lines`. `fixed` says which
-/// values have a place in memory from the start; each other one is the `dst` of one line, before
-/// its uses. Lines whose `dst` is never used are left out unless it is kept.
-pub fn allocate(lines: &[Line], fixed: &[bool], n_registers: Register) -> Allocated {
-    let Uses { first, last, next } = Uses::of(lines, fixed.len());
-    let mut state = State {
-        fixed,
-        next: first,
-        last,
-        slot: vec![NO_SLOT; fixed.len()],
-        register: vec![NO_REGISTER; fixed.len()],
-        held: vec![None; usize::from(n_registers)],
-        ahead: vec![NEVER; usize::from(n_registers)],
-        free_slots: Vec::new(),
-        left_slots: Vec::new(),
-        done: Allocated { steps: Vec::with_capacity(lines.len() * 5 / 4), n_slots: 0 },
-    };
-    for (number, line) in lines.iter().enumerate() {
-        let is_unused = line.dst.is_some_and(|dst| state.next[dst as usize] == NEVER);
-        if is_unused && !line.is_kept {
-            line.args().iter().zip(&next[number]).for_each(|(&arg, &after)| state.used(arg, after));
-            continue;
-        }
-        match line.branch {
-            Some(Branch::Begin) => {
-                let rest = lines[number..].iter();
-                let len = rest.take_while(|line| line.branch != Some(Branch::End)).count();
-                state.save_beyond(number + len);
-            }
-            Some(Branch::End) => state.forget_registers(),
-            None => {}
-        }
-        let args = state.fetch(line, &next[number]);
-        if line.is_call {
-            state.leave_registers(&line.args, &next[number][..line.args().len()]);
-        }
-        for (&arg, &after) in line.args().iter().zip(&next[number]) {
-            state.used(arg, after);
-        }
-        let left = if line.overwrites { state.left_register(&args) } else { None };
-        let dst = line.dst.map(|dst| match left {
-            Some(register) => state.put(dst, register),
-            None => state.take_register(dst, &[]),
-        });
-        state.done.steps.push(Step::Run { line: number as u32, args, dst });
-        if let Some(dst) = line.dst.filter(|_| is_unused) {
-            state.used(dst, NEVER);
-        }
-        state.free_slots.append(&mut state.left_slots);
+/// Allocates registers line after line.
+pub struct Allocation<'a> {
+    lines: &'a [Line],
+    /// For each argument the line of its next use.
+    next: Vec<[u32; 3]>,
+    state: State<'a>,
+    n_done: usize,
+}
+
+impl<'a> Allocation<'a> {
+    /// Allocates `n_registers` registers, from four to 32, to the values of `lines`. `fixed` says
+    /// which values have a place in memory from the start; each other one is the `dst` of one line,
+    /// before its uses. Lines whose `dst` is never used are left out unless it is kept.
+    pub fn new(lines: &'a [Line], fixed: &'a [bool], n_registers: Register) -> Allocation<'a> {
+        let Uses { first, last, next } = Uses::of(lines, fixed.len());
+        let n_registers = usize::from(n_registers).min(MOST_REGISTERS);
+        let mut ahead = [0; MOST_REGISTERS];
+        ahead[..n_registers].fill(NEVER);
+        let state = State {
+            fixed,
+            next: first,
+            last,
+            slot: vec![NO_SLOT; fixed.len()],
+            register: vec![NO_REGISTER; fixed.len()],
+            held: [0; MOST_REGISTERS],
+            ahead,
+            used: 0,
+            in_memory: 0,
+            all: u32::MAX >> (MOST_REGISTERS - n_registers),
+            free_slots: Vec::new(),
+            left_slots: Vec::new(),
+            done: Allocated { steps: Vec::with_capacity(lines.len() * 5 / 4), n_slots: 0 },
+        };
+        Allocation { lines, next, state, n_done: 0 }
     }
-    state.done
+
+    /// Goes on up to a line.
+    pub fn run(&mut self, end: usize) {
+        let Allocation { lines, next, state, n_done } = self;
+        for number in *n_done..end {
+            let line = &lines[number];
+            let is_unused = line.dst.is_some_and(|dst| state.next[dst as usize] == NEVER);
+            if is_unused && !line.is_kept {
+                let ahead = line.args().iter().zip(&next[number]);
+                ahead.for_each(|(&arg, &after)| state.used(arg, after));
+                continue;
+            }
+            match line.branch {
+                Some(Branch::Begin) => {
+                    let rest = lines[number..].iter();
+                    let len = rest.take_while(|line| line.branch != Some(Branch::End)).count();
+                    state.save_beyond(number + len);
+                }
+                Some(Branch::End) => state.forget_registers(),
+                None => {}
+            }
+            let args = state.fetch(line, &next[number]);
+            if line.is_call {
+                state.leave_registers(&line.args, &next[number][..line.args().len()]);
+            }
+            for (&arg, &after) in line.args().iter().zip(&next[number]) {
+                state.used(arg, after);
+            }
+            let left = if line.overwrites { state.left_register(&args) } else { None };
+            let dst = line.dst.map(|dst| match left {
+                Some(register) => state.put(dst, register),
+                None => state.take_register(dst, &[]),
+            });
+            state.done.steps.push(Step::Run { line: number as u32, args, dst });
+            if let Some(dst) = line.dst.filter(|_| is_unused) {
+                state.used(dst, NEVER);
+            }
+            state.free_slots.append(&mut state.left_slots);
+        }
+        *n_done = end;
+    }
+
+    /// Steps so far.
+    pub fn n_steps(&self) -> usize {
+        self.state.done.steps.len()
+    }
+
+    /// What was allocated so far.
+    pub fn done(self) -> Allocated {
+        self.state.done
+    }
 }
 
 /// Where values are used.
@@ -245,9 +280,17 @@ struct State<'a> {
     last: Vec<u32>,
     slot: Vec<u32>,
     register: Vec<Register>,
-    held: Vec<Option<Value>>,
-    /// For each register the line of the next use of what it holds, [`NEVER`] if that is nothing.
-    ahead: Vec<u32>,
+    /// What each register holds that is used.
+    held: [Value; MOST_REGISTERS],
+    /// For each register the line of the next use of what it holds, [`NEVER`] if that is nothing,
+    /// 0 if there is no such register.
+    ahead: [u32; MOST_REGISTERS],
+    /// Registers that hold a value, by bits.
+    used: u32,
+    /// Those among them whose value memory has too.
+    in_memory: u32,
+    /// Registers that there are.
+    all: u32,
     free_slots: Vec<u32>,
     /// Slots that are free after the current line, which may read them.
     left_slots: Vec<u32>,
@@ -306,8 +349,7 @@ impl State<'_> {
             return;
         }
         if register != NO_REGISTER {
-            self.register[val as usize] = NO_REGISTER;
-            self.held[usize::from(register)] = None;
+            self.leave(usize::from(register));
         }
         let slot = std::mem::replace(&mut self.slot[val as usize], NO_SLOT);
         if slot != NO_SLOT {
@@ -317,83 +359,85 @@ impl State<'_> {
 
     /// Gives a value a register, but none of those that hold `pinned` values.
     fn take_register(&mut self, val: Value, pinned: &[Value]) -> Register {
-        let free = self.held.iter().position(|held| held.is_none());
-        let register = free.unwrap_or_else(|| {
+        let free = self.all & !self.used;
+        let register = if free != 0 {
+            free.trailing_zeros() as usize
+        } else {
             let furthest = self.furthest(pinned);
-            self.spill(furthest);
+            self.save(furthest);
+            self.leave(furthest);
             furthest
-        });
+        };
         self.put(val, register)
     }
 
     /// Of the registers in use, but those of `pinned` values, the one whose value is used last;
-    /// of two that are equally far, the one whose value memory has already.
+    /// of those that are equally far, one whose value memory has already.
     fn furthest(&self, pinned: &[Value]) -> usize {
-        let is_kept = |register: usize| match self.held[register] {
-            Some(val) => self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT,
-            None => false,
-        };
-        let mut furthest: Option<usize> = None;
-        for (register, held) in self.held.iter().enumerate() {
-            if held.is_none_or(|held| pinned.contains(&held)) {
-                continue;
-            }
-            let is_further =
-                furthest.is_none_or(|other| match self.ahead[register].cmp(&self.ahead[other]) {
-                    Ordering::Equal => is_kept(register) || !is_kept(other),
-                    order => order.is_gt(),
-                });
-            if is_further {
-                furthest = Some(register);
+        let mut candidates = self.used;
+        for &val in pinned {
+            let register = self.register[val as usize];
+            if register != NO_REGISTER {
+                candidates &= !(1 << register);
             }
         }
-        furthest.unwrap_or(0)
+        // Without jumps, as nobody foresees them.
+        let key = |register: usize| {
+            let is_kept = u64::from(self.in_memory >> register & 1);
+            let key = u64::from(self.ahead[register]) << 6 | is_kept << 5 | register as u64;
+            key * u64::from(candidates >> register & 1)
+        };
+        let n_registers = self.all.count_ones() as usize;
+        (0..n_registers).map(key).max().unwrap_or(0) as usize % MOST_REGISTERS
     }
 
     fn put(&mut self, val: Value, register: usize) -> Register {
-        self.held[register] = Some(val);
+        self.held[register] = val;
         self.ahead[register] = self.next[val as usize];
         self.register[val as usize] = register as Register;
+        self.used |= 1 << register;
+        if self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT {
+            self.in_memory |= 1 << register;
+        }
         register as Register
+    }
+
+    /// Frees a register.
+    fn leave(&mut self, register: usize) {
+        self.register[self.held[register] as usize] = NO_REGISTER;
+        self.ahead[register] = NEVER;
+        self.used &= !(1 << register);
+        self.in_memory &= !(1 << register);
     }
 
     /// A register among arguments that holds nothing any more.
     fn left_register(&self, args: &[Operand; 3]) -> Option<usize> {
         args.iter().find_map(|arg| match *arg {
-            Operand::Register(register) if self.held[usize::from(register)].is_none() => {
+            Operand::Register(register) if self.used >> register & 1 == 0 => {
                 Some(usize::from(register))
             }
             _ => None,
         })
     }
 
-    /// Frees a register; its value is kept in memory.
-    fn spill(&mut self, register: usize) {
-        self.save(register);
-        if let Some(val) = self.held[register].take() {
-            self.ahead[register] = NEVER;
-            self.register[val as usize] = NO_REGISTER;
-        }
-    }
-
     /// Keeps the value of a register in memory too.
     fn save(&mut self, register: usize) {
-        let Some(val) = self.held[register] else { return };
-        if self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT {
+        if self.in_memory >> register & 1 == 1 {
             return;
         }
         let slot = self.free_slots.pop().unwrap_or_else(|| {
             self.done.n_slots += 1;
             self.done.n_slots - 1
         });
-        self.slot[val as usize] = slot;
+        self.slot[self.held[register] as usize] = slot;
+        self.in_memory |= 1 << register;
         self.done.steps.push(Step::Spill { from: register as Register, slot });
     }
 
     /// Keeps in memory what is used after a line.
     fn save_beyond(&mut self, line: usize) {
-        for register in 0..self.held.len() {
-            if self.held[register].is_some_and(|val| self.last[val as usize] as usize > line) {
+        for register in set_bits(self.used) {
+            if self.last[self.held[register] as usize] as usize > line {
                 self.save(register);
             }
         }
@@ -401,24 +445,29 @@ impl State<'_> {
 
     /// Frees all registers, of values that are in memory.
     fn forget_registers(&mut self) {
-        self.ahead.fill(NEVER);
-        for held in &mut self.held {
-            if let Some(val) = held.take() {
-                self.register[val as usize] = NO_REGISTER;
-            }
-        }
+        set_bits(self.used).for_each(|register| self.leave(register));
     }
 
     /// Frees all registers but those of arguments that are not used after this line.
     fn leave_registers(&mut self, args: &[Value; 3], next: &[u32]) {
-        for register in 0..self.held.len() {
-            let Some(val) = self.held[register] else { continue };
+        for register in set_bits(self.used) {
+            let val = self.held[register];
             let is_last = args.iter().zip(next).any(|(&arg, &after)| arg == val && after == NEVER);
             if !is_last {
-                self.spill(register);
+                self.save(register);
+                self.leave(register);
             }
         }
     }
+}
+
+/// The numbers of the bits that are set.
+fn set_bits(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        lowest
+    })
 }
 
 #[cfg(test)]
@@ -448,7 +497,11 @@ mod tests {
                 plain[dst as usize] = seen[number];
             }
         }
-        let done = allocate(lines, &fixed, n_registers);
+        let mut allocation = Allocation::new(lines, &fixed, n_registers);
+        // In two parts, which makes no difference.
+        allocation.run(lines.len() / 3);
+        allocation.run(lines.len());
+        let done = allocation.done();
         let mut registers = vec![None; usize::from(n_registers)];
         let mut slots = vec![None; done.n_slots as usize];
         let read =

@@ -56,7 +56,7 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
     for (_, body) in independent(kernel) {
         in_vectors[body.begin..body.end].fill(true);
     }
-    let mut definitions = vec![0u32; kernel.n_values as usize];
+    let mut definitions = vec![NONE; kernel.n_values as usize];
     let mut insts = kernel.insts.clone();
     let mut begin = 0;
     let mut is_changed = false;
@@ -106,8 +106,7 @@ impl Segment<'_> {
             let mut add = |slot: usize, val: Val| {
                 let at = definitions[val as usize] as usize;
                 // Values from outside are there already.
-                if (self.begin..self.begin + k).contains(&at) && self.defines(at - self.begin, val)
-                {
+                if (self.begin..self.begin + k).contains(&at) {
                     needs[k][slot] = (at - self.begin) as u32;
                 }
             };
@@ -188,10 +187,6 @@ impl Segment<'_> {
             others = further;
         }
         (groups, is_busy)
-    }
-
-    fn defines(&self, k: usize, val: Val) -> bool {
-        defined(&self.insts[k]) == Some(val)
     }
 
     fn is_pinned(&self, inst: &Inst) -> bool {

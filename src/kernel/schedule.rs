@@ -1,10 +1,12 @@
 //! Orders of straight-line code that keep few values alive.
 
-use super::allocate::{Allocated, Line, Register, Step, Value, allocate};
+use super::allocate::{Allocated, Allocation, Line, Register, Step, Value};
 
 /// Of so many lines one that moves something between registers and memory is too few to look for
 /// another order.
 const FEW_MOVES: usize = 32;
+/// By the first lines of long code orders are compared.
+const SAMPLE: usize = 512;
 
 /// Allocated as given or in another order, whichever moves less between registers and memory.
 pub fn allocate_best(
@@ -13,22 +15,27 @@ pub fn allocate_best(
     n_registers: Register,
     order: impl FnOnce() -> Vec<u32>,
 ) -> Allocated {
-    let as_given = allocate(lines, fixed, n_registers);
-    if as_given.steps.len() <= lines.len() + lines.len() / FEW_MOVES {
-        return as_given;
-    }
-    let order = order();
-    let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
-    let mut other = allocate(&reordered, fixed, n_registers);
-    if other.steps.len() >= as_given.steps.len() {
-        return as_given;
-    }
-    for step in &mut other.steps {
-        if let Step::Run { line, .. } = step {
-            *line = order[*line as usize];
+    let sample = if lines.len() < 4 * SAMPLE { lines.len() } else { SAMPLE };
+    let mut as_given = Allocation::new(lines, fixed, n_registers);
+    as_given.run(sample);
+    if as_given.n_steps() > sample + sample / FEW_MOVES {
+        let order = order();
+        let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
+        let mut other = Allocation::new(&reordered, fixed, n_registers);
+        other.run(sample.min(reordered.len()));
+        if other.n_steps() < as_given.n_steps() {
+            other.run(reordered.len());
+            let mut other = other.done();
+            for step in &mut other.steps {
+                if let Step::Run { line, .. } = step {
+                    *line = order[*line as usize];
+                }
+            }
+            return other;
         }
     }
-    other
+    as_given.run(lines.len());
+    as_given.done()
 }
 
 /// The lines in the order in which a walk from each line without result, in turn, needs them; of

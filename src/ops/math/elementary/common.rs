@@ -234,27 +234,53 @@ macro_rules! functions {
             /// Whether x is less than 2^20 quarters of a turn; not if it is NaN.
             pub fn is_near(x: F) -> M { is_at_most(abs(x), same(NEAR)) }
 
+            /// The sine of the sum of two numbers, the first one at most an eighth of a turn and
+            /// the second one small.
+            pub fn sine_near_0(y: F, low: F) -> F {
+                let z = mul(y, y);
+                let sine = add(y, mul_add(mul(z, y), polynomial(z, SINE_CUBIC), low));
+                // Keeps the sign of a zero.
+                number(or(bits(sine), and(bits(y), whole(SIGN))))
+            }
+
+            /// Its cosine.
+            pub fn cosine_near_0(y: F, low: F) -> F {
+                let z = mul(y, y);
+                let first = mul_add(same(-0.5), z, same(1.0));
+                let lost = mul_add(same(-0.5), z, sub(same(1.0), first));
+                let lost = mul_add(negative(y), low, lost);
+                add(first, mul_add(mul(z, z), polynomial(z, COSINE_QUARTIC), lost))
+            }
+
             /// Sine, or cosine: sine one quarter of a turn further on; 0.9 ulp.
             pub fn sine_of(x: F, quarters: U) -> F {
                 let (y, low, quadrant) = quarters_off(x);
                 let quadrant = plus(quadrant, quarters);
-                let z = mul(y, y);
-                let sine = add(y, mul_add(mul(z, y), polynomial(z, SINE_CUBIC), low));
-                // Keeps the sign of a zero.
-                let sine = number(or(bits(sine), and(bits(y), whole(SIGN))));
-                let first = mul_add(same(-0.5), z, same(1.0));
-                let lost = mul_add(same(-0.5), z, sub(same(1.0), first));
-                let lost = mul_add(negative(y), low, lost);
-                let cosine = mul_add(mul(z, z), polynomial(z, COSINE_QUARTIC), lost);
                 // No jump even for one number: quadrants are hard to foresee.
-                let value = select(is_odd(quadrant), add(first, cosine), sine);
+                let is_cosine = is_odd(quadrant);
+                let value = select(is_cosine, cosine_near_0(y, low), sine_near_0(y, low));
                 let sign = left::<62>(and(quadrant, whole(2)));
                 number(xor(bits(value), sign))
             }
 
-            pub fn sin(x: F) -> F { or_else(is_near(x), sine_of(x, whole(0)), x, libm::sin) }
+            /// Whether it is one number, and at most so large. Of several one is mostly larger.
+            pub fn is_alone_below(x: F, most: f64) -> bool {
+                ALONE && all(is_at_most(abs(x), same(most)))
+            }
 
-            pub fn cos(x: F) -> F { or_else(is_near(x), sine_of(x, whole(1)), x, libm::cos) }
+            pub fn sin(x: F) -> F {
+                if is_alone_below(x, EIGHTH) {
+                    return sine_near_0(x, same(0.0));
+                }
+                or_else(is_near(x), sine_of(x, whole(0)), x, libm::sin)
+            }
+
+            pub fn cos(x: F) -> F {
+                if is_alone_below(x, EIGHTH) {
+                    return cosine_near_0(x, same(0.0));
+                }
+                or_else(is_near(x), sine_of(x, whole(1)), x, libm::cos)
+            }
 
             /// Sine, or where `halves` is one half cosine.
             pub fn sine_or_cosine(x: F, halves: F) -> F {
@@ -275,12 +301,19 @@ macro_rules! functions {
                 let y = mul_add(n, same(-PI[0]), x);
                 let y = mul_add(n, same(-PI[1]), y);
                 let y = mul_add(n, same(-PI[2]), y);
+                number(xor(bits(fast_sine_near_0(y)), left::<63>(bits(shifted))))
+            }
+
+            /// Sine, up to a quarter of a turn.
+            pub fn fast_sine_near_0(y: F) -> F {
                 let z = mul(y, y);
-                let value = mul(y, mul_add(z, polynomial(z, FAST_SINE), same(1.0)));
-                number(xor(bits(value), left::<63>(bits(shifted))))
+                mul(y, mul_add(z, polynomial(z, FAST_SINE), same(1.0)))
             }
 
             pub fn fast_sin(x: F) -> F {
+                if is_alone_below(x, QUARTER) {
+                    return fast_sine_near_0(x);
+                }
                 or_else(is_near(x), fast_sine_of(x, same(0.0)), x, libm::sin)
             }
 
@@ -478,6 +511,10 @@ pub const HALF_PI_FUSED: [f64; 3] =
 pub const PI: [f64; 3] = [2.0 * HALF_PI[0], 2.0 * HALF_PI[1], 2.0 * HALF_PI[2]];
 /// Up to here arguments are reduced here.
 pub const NEAR: f64 = 1.6e6;
+/// A bit less than an eighth of a turn.
+pub const EIGHTH: f64 = 0.785;
+/// A bit less than a quarter.
+pub const QUARTER: f64 = 1.57;
 
 /// `(sin(y) - y) / y^3` by y^2, for y up to a quarter of pi.
 pub const SINE_CUBIC: [f64; 6] = [

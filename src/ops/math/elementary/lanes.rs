@@ -2,7 +2,8 @@
 //! functions of [`super::common`], made of them: in vectors that do not depend on what a compiler
 //! makes of loops.
 //!
-//! `F` are numbers, `U` their bits or whole numbers, `M` conditions.
+//! `F` are numbers, `U` their bits or whole numbers, `M` conditions. `ALONE` says whether it is one
+//! number, whose case a jump can choose.
 
 /// Operations on one number.
 macro_rules! one_number {
@@ -10,6 +11,7 @@ macro_rules! one_number {
         pub type F = f64;
         pub type U = u64;
         pub type M = bool;
+        pub const ALONE: bool = true;
 
         $make! {
             pub fn same(a: f64) -> F { a }
@@ -84,6 +86,7 @@ pub mod fused {
 pub mod four {
     use std::arch::x86_64::*;
 
+    pub const ALONE: bool = false;
     pub const FUSED: bool = true;
     pub type F = __m256d;
     pub type U = __m256i;
@@ -155,6 +158,7 @@ pub mod four {
 pub mod eight {
     use std::arch::x86_64::*;
 
+    pub const ALONE: bool = false;
     pub const FUSED: bool = true;
     pub type F = __m512d;
     pub type U = __m512i;
@@ -225,6 +229,7 @@ pub mod four {
     use super::super::{IN_CODE as FUSED, select as one_of};
     use std::array::from_fn;
 
+    pub const ALONE: bool = false;
     pub type F = [f64; 4];
     pub type U = [u64; 4];
     pub type M = [bool; 4];
