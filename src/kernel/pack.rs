@@ -102,6 +102,7 @@ impl Segment<'_> {
         let mut level = vec![0u32; n];
         let mut calls: Vec<Call> = Vec::new();
         let mut ready = vec![0u64; n];
+        let latency: Vec<u64> = self.insts.iter().map(latency).collect();
         for (k, inst) in self.insts.iter().enumerate() {
             let mut add = |slot: usize, val: Val| {
                 let at = definitions[val as usize] as usize;
@@ -128,7 +129,7 @@ impl Segment<'_> {
             }
             for need in known(&needs[k]) {
                 level[k] = level[k].max(level[need]);
-                ready[k] = ready[k].max(ready[need] + latency(&self.insts[need]));
+                ready[k] = ready[k].max(ready[need] + latency[need]);
             }
             if let Some(wide) = wide(inst) {
                 level[k] += 1;
@@ -137,7 +138,7 @@ impl Segment<'_> {
             }
         }
         calls.sort_unstable();
-        let (groups, is_busy) = self.groups(&calls, &needs, &ready);
+        let (groups, is_busy) = self.groups(&calls, &needs, &ready, &latency);
         if groups.is_empty() {
             return None;
         }
@@ -157,12 +158,13 @@ impl Segment<'_> {
         calls: &'c [Call],
         needs: &[[u32; 4]],
         ready: &[u64],
+        latency: &[u64],
     ) -> (Vec<&'c [Call]>, bool) {
         // From the beginning of an instruction to the end of all that needs it.
-        let mut rest: Vec<u64> = self.insts.iter().map(latency).collect();
+        let mut rest = latency.to_vec();
         for k in (0..rest.len()).rev() {
             for need in known(&needs[k]) {
-                rest[need] = rest[need].max(latency(&self.insts[need]) + rest[k]);
+                rest[need] = rest[need].max(latency[need] + rest[k]);
             }
         }
         let longest = ready.iter().zip(&rest).map(|(ready, rest)| ready + rest).max().unwrap_or(0);
