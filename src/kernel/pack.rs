@@ -66,7 +66,8 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
             begin += 1;
             continue;
         }
-        let len = (begin..insts.len()).take_while(|&pc| is_plain(pc)).count();
+        let end = insts.len().min(begin + MOST_AT_ONCE);
+        let len = (begin..end).take_while(|&pc| is_plain(pc)).count();
         let segment = Segment { kernel, begin, insts: &kernel.insts[begin..begin + len] };
         if let Some(order) = segment.order(&mut definitions) {
             is_changed = true;
@@ -78,6 +79,9 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
     }
     is_changed.then(|| Kernel { insts, ..kernel.clone() })
 }
+
+/// Instructions in which like calls are looked for, which caches hold.
+const MOST_AT_ONCE: usize = 4096;
 
 /// Whether other instructions may pass it.
 fn is_plain(inst: &Inst) -> bool {
