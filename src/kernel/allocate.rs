@@ -25,6 +25,9 @@ pub struct Line {
     pub overwrites: bool,
     /// The result is needed elsewhere, even if no line uses it.
     pub is_kept: bool,
+    /// Its argument has a place in memory from then on, known to the caller: it is stored there,
+    /// after it was computed between the same branches.
+    pub keeps: bool,
     pub branch: Option<Branch>,
 }
 
@@ -159,7 +162,7 @@ pub struct Allocation<'a> {
     lines: &'a [Line],
     /// For each argument the line of its next use.
     next: Vec<[u32; 3]>,
-    state: State<'a>,
+    state: State,
     n_done: usize,
 }
 
@@ -167,13 +170,13 @@ impl<'a> Allocation<'a> {
     /// Allocates `n_registers` registers, from four to 32, to the values of `lines`. `fixed` says
     /// which values have a place in memory from the start; each other one is the `dst` of one line,
     /// before its uses. Lines whose `dst` is never used are left out unless it is kept.
-    pub fn new(lines: &'a [Line], fixed: &'a [bool], n_registers: Register) -> Allocation<'a> {
+    pub fn new(lines: &'a [Line], fixed: &[bool], n_registers: Register) -> Allocation<'a> {
         let Uses { first, last, next } = Uses::of(lines, fixed.len());
         let n_registers = usize::from(n_registers).min(MOST_REGISTERS);
         let mut ahead = [0; MOST_REGISTERS];
         ahead[..n_registers].fill(NEVER);
         let state = State {
-            fixed,
+            fixed: fixed.to_vec(),
             next: first,
             last,
             slot: vec![NO_SLOT; fixed.len()],
@@ -211,6 +214,9 @@ impl<'a> Allocation<'a> {
                 None => {}
             }
             let args = state.fetch(line, &next[number]);
+            if line.keeps {
+                state.keep(line.args[0]);
+            }
             if line.is_call {
                 state.leave_registers(&line.args, &next[number][..line.args().len()]);
             }
@@ -272,8 +278,9 @@ impl Uses {
     }
 }
 
-struct State<'a> {
-    fixed: &'a [bool],
+struct State {
+    /// Whether each value has a place in memory that the caller knows.
+    fixed: Vec<bool>,
     /// The line of each value's next use.
     next: Vec<u32>,
     /// The line of its last one.
@@ -297,7 +304,7 @@ struct State<'a> {
     done: Allocated,
 }
 
-impl State<'_> {
+impl State {
     /// Brings the arguments of a line where it can read them.
     fn fetch(&mut self, line: &Line, next: &[u32; 3]) -> [Operand; 3] {
         let mut from_memory = None;
@@ -329,6 +336,15 @@ impl State<'_> {
     /// Whether a value in memory that is used again at line `after` deserves a register now.
     fn is_worth_a_register(&self, after: u32) -> bool {
         after != NEVER && self.ahead.iter().any(|&ahead| ahead > after)
+    }
+
+    /// Notes that a value has a place in memory of its own.
+    fn keep(&mut self, val: Value) {
+        self.fixed[val as usize] = true;
+        let register = self.register[val as usize];
+        if register != NO_REGISTER {
+            self.in_memory |= 1 << register;
+        }
     }
 
     fn in_memory(&self, val: Value) -> Operand {
@@ -510,6 +526,7 @@ mod tests {
                 Operand::Slot(slot) => slots[slot as usize].unwrap(),
                 Operand::Fixed(val) => plain[val as usize],
             };
+        let mut in_memory: Vec<bool> = fixed.clone();
         let branch_of = |step: &Step| match *step {
             Step::Run { line, .. } => lines[line as usize].branch,
             _ => None,
@@ -528,15 +545,26 @@ mod tests {
                 continue;
             }
             match *step {
+                Step::Reload { from: Operand::Fixed(val), .. } if !in_memory[val as usize] => {
+                    panic!("value {val} is not there");
+                }
                 Step::Spill { from, slot } => slots[slot as usize] = registers[usize::from(from)],
                 Step::Reload { to, from } => {
                     registers[usize::from(to)] = Some(read(from, &registers, &slots));
                 }
                 Step::Run { line: number, args, dst } => {
                     let line = &lines[number as usize];
-                    let in_memory = |o: &&Operand| !matches!(o, Operand::Register(_));
+                    let is_read = |o: &&Operand| !matches!(o, Operand::Register(_));
                     let used = &args[..line.args().len()];
-                    assert!(line.is_call || used.iter().filter(in_memory).count() <= 1);
+                    assert!(line.is_call || used.iter().filter(is_read).count() <= 1);
+                    let is_there = |o: &Operand| match *o {
+                        Operand::Fixed(val) => in_memory[val as usize],
+                        _ => true,
+                    };
+                    assert!(used.iter().all(is_there), "line {number}");
+                    if line.keeps {
+                        in_memory[line.args[0] as usize] = true;
+                    }
                     let given: Vec<u64> =
                         used.iter().map(|&arg| read(arg, &registers, &slots)).collect();
                     let result = value(line, &given);
@@ -594,8 +622,12 @@ mod tests {
             let (is_call, overwrites, is_kept) = (random(15) == 0, random(3) == 0, random(9) == 0);
             let folds = random(8) as u8;
             let line =
-                Line { args, n_args, dst, folds, is_call, overwrites, is_kept, branch: None };
+                Line { args, n_args, dst, folds, is_call, overwrites, is_kept, ..Line::default() };
             lines.push(line);
+            if let Some(dst) = dst.filter(|_| random(6) == 0) {
+                let args = [dst; 3];
+                lines.push(Line { args, n_args: 1, folds: 1, keeps: true, ..Line::default() });
+            }
         }
         lines
     }

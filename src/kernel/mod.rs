@@ -20,6 +20,7 @@ mod range;
 mod reduce;
 pub mod roll;
 pub mod schedule;
+pub mod stores;
 pub mod threads;
 pub mod unguarded;
 pub mod verify;

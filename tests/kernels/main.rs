@@ -10,6 +10,7 @@ mod random;
 mod regions;
 mod roll;
 mod scalars;
+mod stores;
 mod threads;
 mod vectors;
 

@@ -27,6 +27,7 @@ use crate::backend::abi::{
 use crate::kernel::calls::Calls;
 use crate::kernel::ir::{Callee, Kernel};
 use crate::kernel::pack::pack;
+use crate::kernel::stores::early;
 use crate::kernel::threads::{Threaded, spread};
 use crate::kernel::unguarded::unguarded;
 use crate::kernel::verify::verify;
@@ -254,6 +255,7 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
         let packed = if packs { pack(&kernel) } else { None };
         let packs = packed.is_some();
         let kernel = packed.map_or(kernel, Arc::new);
+        let kernel = early(&kernel, packs).map_or(kernel, Arc::new);
         let chains = Chains::new(&kernel);
         let plan = Plan::new(&kernel, &chains, &loops, packs, options);
         let mut inner_scratch = 0;

@@ -7,6 +7,7 @@
 use crate::kernel::allocate::{Line, Value};
 use crate::kernel::ir::{AddrId, Base, Inst, Kernel, LoopId, Val};
 use crate::kernel::lanes::{stride, stride_of};
+use crate::kernel::stores::Written;
 use crate::ops::scalar::{Jit, ScalarOp};
 
 use super::operation::{self, Signs};
@@ -34,6 +35,8 @@ pub(super) enum Home {
     Invariant(u32),
     /// The numbers of all lanes one after the other, in memory that nothing writes.
     Memory(AddrId),
+    /// The same from when a line stores it there.
+    Stored(AddrId),
 }
 
 /// A value that is the same in all iterations.
@@ -76,6 +79,7 @@ impl Code {
             least,
             known: vec![Known::Not; n],
             negated: vec![None; n],
+            written: Written::of(kernel, insts),
             code: Code::default(),
         };
         insts.iter().for_each(|inst| reader.inst(inst));
@@ -84,7 +88,8 @@ impl Code {
 
     /// For each value whether it has a place in memory.
     pub fn fixed(&self) -> Vec<bool> {
-        self.homes.iter().map(|home| !matches!(home, Home::None)).collect()
+        let is_later = |home: &Home| matches!(home, Home::None | Home::Stored(_));
+        self.homes.iter().map(|home| !is_later(home)).collect()
     }
 
     /// Whether anything is called, so that no register outlives it.
@@ -122,6 +127,7 @@ struct Reader<'a> {
     known: Vec<Known>,
     /// What a value is the negative of, where that is computed in the loop.
     negated: Vec<Option<Val>>,
+    written: Written,
     code: Code,
 }
 
@@ -129,11 +135,7 @@ impl Reader<'_> {
     fn inst(&mut self, inst: &Inst) {
         match *inst {
             Inst::Load { dst, addr } => self.load(dst, addr),
-            Inst::Store { addr, src } => {
-                let src = self.value(src);
-                let line = Line { args: [src; 3], n_args: 1, folds: 1, ..Line::default() };
-                self.push(line, Action::Store(addr));
-            }
+            Inst::Store { addr, src } => self.store(src, addr),
             Inst::Apply { dst, op: ScalarOp::Fma, args } => self.fma(dst, args),
             Inst::Apply { dst, op, args } => {
                 if op == ScalarOp::Neg {
@@ -160,6 +162,22 @@ impl Reader<'_> {
             }
             _ => {}
         }
+    }
+
+    fn store(&mut self, src: Val, at: AddrId) {
+        let src = self.value(src);
+        let addr = &self.kernel.addrs[at as usize];
+        let is_made_now = self.code.lines.last().is_some_and(|line| line.dst == Some(src));
+        let keeps = is_made_now
+            && matches!(self.code.homes[src as usize], Home::None)
+            && addr.tables.is_empty()
+            && stride(addr, self.id) == 1
+            && self.written.is_alone(self.kernel, at);
+        if keeps {
+            self.code.homes[src as usize] = Home::Stored(at);
+        }
+        let line = Line { args: [src; 3], n_args: 1, folds: 1, keeps, ..Line::default() };
+        self.push(line, Action::Store(at));
     }
 
     /// Signs are part of the instruction; what negates is left out if nothing else needs it.

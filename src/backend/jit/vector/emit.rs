@@ -450,7 +450,7 @@ impl Emitter<'_> {
         match self.wide.code.homes[value as usize] {
             Home::Constant(k) => self.constant(Builtin::ALL.len() as u32 + k),
             Home::Invariant(k) => self.vector(self.wide.allocated.n_slots + k),
-            Home::Memory(addr) => self.lane(addr, 0),
+            Home::Memory(addr) | Home::Stored(addr) => self.lane(addr, 0),
             // What is computed has a register or a slot.
             Home::None => at(FRAME, 0),
         }

@@ -11,6 +11,7 @@ use crate::backend::jit::vector::operation::{self, Signs};
 use crate::kernel::allocate::{Branch, Line, Value};
 use crate::kernel::ir::{AddrId, Base, Inst, Val};
 use crate::kernel::pack;
+use crate::kernel::stores::Written;
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Jit, ScalarOp};
 
@@ -47,6 +48,8 @@ pub(super) enum Home {
     /// In scratch memory, where another function or this one puts it.
     Scratch(u32),
     Memory(AddrId),
+    /// The same from when a line stores it there.
+    Stored(AddrId),
     /// A place of arguments and results of calls.
     Staged(u32),
 }
@@ -92,6 +95,7 @@ impl Code {
             inner: vec![NOT_KNOWN; n],
             outer: FxHashMap::default(),
             negated: vec![None; n],
+            written: Written::of(around.kernel, insts),
             code: Code::default(),
         };
         let mut rest = insts;
@@ -110,7 +114,8 @@ impl Code {
 
     /// For each value whether it has a place in memory.
     pub fn fixed(&self) -> Vec<bool> {
-        self.homes.iter().map(|home| !matches!(home, Home::None)).collect()
+        let is_later = |home: &Home| matches!(home, Home::None | Home::Stored(_));
+        self.homes.iter().map(|home| !is_later(home)).collect()
     }
 
     /// Whether a line keeps its place among such lines.
@@ -150,6 +155,7 @@ struct Reader<'a> {
     outer: FxHashMap<Val, Value>,
     /// What a value of the segment is the negative of.
     negated: Vec<Option<Val>>,
+    written: Written,
     code: Code,
 }
 
@@ -165,7 +171,7 @@ impl Reader<'_> {
                     self.define(dst, Line::default(), Action::Load(addr), !is_constant);
                 }
             }
-            Inst::Store { addr, src } => self.write(src, Action::Store(addr)),
+            Inst::Store { addr, src } => self.store(src, addr),
             Inst::Accumulate { addr, src } => self.write(src, Action::Accumulate(addr)),
             Inst::Apply { dst, op: ScalarOp::Fma, args } => self.fma(dst, args),
             Inst::Apply { dst, op, args } => {
@@ -242,6 +248,22 @@ impl Reader<'_> {
         let src = self.value(src);
         let line = Line { args: [src; 3], n_args: 1, folds: 1, ..Line::default() };
         self.push(line, action, NO_HOME, true);
+    }
+
+    fn store(&mut self, src: Val, addr: AddrId) {
+        self.write(src, Action::Store(addr));
+        let [.., maker, store] = &mut self.code.lines[..] else { return };
+        let place = &self.around.kernel.addrs[addr as usize];
+        let moves = !place.tables.is_empty() || !place.index.terms.is_empty();
+        let home = &mut self.code.homes[store.args[0] as usize];
+        if maker.dst == Some(store.args[0])
+            && matches!(home, Home::None)
+            && !moves
+            && self.written.is_alone(self.around.kernel, addr)
+        {
+            *home = Home::Stored(addr);
+            store.keeps = true;
+        }
     }
 
     fn define(&mut self, dst: Val, line: Line, action: Action, is_pinned: bool) {

@@ -469,7 +469,7 @@ impl Emitter<'_> {
                 Source::Memory(match self.straight.code.homes[value as usize] {
                     Home::Constant(k) => self.constant(self.places[k as usize]),
                     Home::Scratch(home) => self.scratch(8 * home as i32),
-                    Home::Memory(addr) => self.memory(addr),
+                    Home::Memory(addr) | Home::Stored(addr) => self.memory(addr),
                     Home::Staged(place) => self.number(self.frame.staged + place),
                     // What is computed has a register or a slot.
                     Home::None => self.number(0),

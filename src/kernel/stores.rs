@@ -1,0 +1,126 @@
+//! Stores where values are made, for machine code: what is a result alone then takes no register
+//! until the end, and what is needed again can be read where it was stored.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::ir::{AddrId, Base, Inst, Kernel};
+use super::pack::{defined, wide};
+
+/// Memory that some straight-line code writes, each place once, and does not read.
+pub struct Written {
+    /// Whether it is so for the memory of each base that is written.
+    bases: FxHashMap<Base, bool>,
+}
+
+impl Written {
+    pub fn of(kernel: &Kernel, insts: &[Inst]) -> Written {
+        let mut bases: FxHashMap<Base, bool> = FxHashMap::default();
+        let mut first: FxHashMap<Base, AddrId> = FxHashMap::default();
+        let mut places = FxHashSet::default();
+        for inst in insts {
+            match *inst {
+                Inst::Store { addr: id, .. } => {
+                    let addr = &kernel.addrs[id as usize];
+                    let first = &kernel.addrs[*first.entry(addr.base).or_insert(id) as usize];
+                    // Places that move alike are the same one if their offsets are.
+                    let is_alike = addr.tables.is_empty()
+                        && first.tables.is_empty()
+                        && addr.index.terms == first.index.terms;
+                    let is_new = places.insert((addr.base, addr.index.offset));
+                    *bases.entry(addr.base).or_insert(true) &= is_alike && is_new;
+                }
+                Inst::Load { addr, .. } | Inst::Accumulate { addr, .. } => {
+                    let base = kernel.addrs[addr as usize].base;
+                    if matches!(base, Base::Res(_) | Base::Work) {
+                        bases.insert(base, false);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Written { bases }
+    }
+
+    /// Whether the store at an address is the only instruction that touches that place.
+    pub fn is_alone(&self, kernel: &Kernel, addr: AddrId) -> bool {
+        self.bases.get(&kernel.addrs[addr as usize].base) == Some(&true)
+    }
+}
+
+/// The kernel with each store after the instruction that makes its value, if both are in the same
+/// straight-line code and nothing else touches the place; `None` if all are there already. Stores do
+/// not part calls of vectors that `packs` brought together.
+pub fn early(kernel: &Kernel, packs: bool) -> Option<Kernel> {
+    let mut definitions = vec![NONE; kernel.n_values as usize];
+    let mut insts = kernel.insts.clone();
+    let mut is_changed = false;
+    let mut begin = 0;
+    while begin < insts.len() {
+        let is_plain = |inst: &&Inst| inst.is_straight() || matches!(inst, Inst::Counter { .. });
+        let len = kernel.insts[begin..].iter().take_while(is_plain).count();
+        let block = begin..begin + len;
+        let stores = moves(kernel, &kernel.insts[block.clone()], &mut definitions);
+        if !stores.is_empty() {
+            is_changed = true;
+            write(&kernel.insts[block.clone()], stores, packs, &mut insts[block]);
+        }
+        begin += len + 1;
+    }
+    is_changed.then(|| Kernel { insts, ..kernel.clone() })
+}
+
+const NONE: u32 = u32::MAX;
+
+/// A store of a block that goes after what makes its value.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Move {
+    maker: u32,
+    store: u32,
+}
+
+/// The stores of a block that go elsewhere.
+fn moves(kernel: &Kernel, block: &[Inst], definitions: &mut [u32]) -> Vec<Move> {
+    if !block.iter().any(|inst| matches!(inst, Inst::Store { .. })) {
+        return Vec::new();
+    }
+    let written = Written::of(kernel, block);
+    let mut moves = Vec::new();
+    for (at, inst) in (0..).zip(block) {
+        if let Some(dst) = defined(inst) {
+            definitions[dst as usize] = at;
+        }
+        if let Inst::Store { addr, src } = *inst
+            && written.is_alone(kernel, addr)
+        {
+            let maker = definitions[src as usize];
+            // Values of other blocks have places from these.
+            let is_here = block.get(maker as usize).is_some_and(|inst| defined(inst) == Some(src));
+            if is_here && maker + 1 < at {
+                moves.push(Move { maker, store: at });
+            }
+        }
+    }
+    moves.sort_unstable();
+    moves
+}
+
+/// Writes a block with its stores moved.
+fn write(block: &[Inst], moves: Vec<Move>, packs: bool, to: &mut [Inst]) {
+    let mut is_moved = vec![false; block.len()];
+    moves.iter().for_each(|one| is_moved[one.store as usize] = true);
+    let stays = |at: &usize| !is_moved[*at];
+    let mut moves = moves.into_iter().peekable();
+    let mut order = Vec::with_capacity(block.len());
+    let mut others = (0..block.len()).filter(stays).peekable();
+    while let Some(at) = others.next() {
+        order.push(block[at]);
+        let is_call = |at: usize| packs && wide(&block[at]).is_some();
+        if is_call(at) && others.peek().is_some_and(|&next| is_call(next)) {
+            continue;
+        }
+        while let Some(one) = moves.next_if(|one| one.maker as usize <= at) {
+            order.push(block[one.store as usize]);
+        }
+    }
+    to.copy_from_slice(&order);
+}
