@@ -1,5 +1,6 @@
 //! Hand-made kernels: every engine gives the same bits.
 
+mod aarch64;
 mod builder;
 mod columns;
 mod contracted;

@@ -95,8 +95,7 @@ pub(super) fn clif(units: &[Unit], options: &JitOptions) -> Result<String, Engin
 }
 
 /// Text of the machine code.
-pub(super) fn asm(units: &[Unit], options: &JitOptions) -> Result<String, EngineError> {
-    let isa = host(options)?;
+pub(super) fn asm(units: &[Unit], isa: &dyn TargetIsa) -> Result<String, EngineError> {
     let mut cache = Cache::default();
     let mut context = cranelift_codegen::Context::new();
     let mut text = String::new();
@@ -108,8 +107,8 @@ pub(super) fn asm(units: &[Unit], options: &JitOptions) -> Result<String, Engine
         }
         context.clear();
         context.set_disasm(true);
-        build(&mut context.func, unit, function, &mut cache, &*isa)?;
-        let code = context.compile(&*isa, &mut ControlPlane::default());
+        build(&mut context.func, unit, function, &mut cache, isa)?;
+        let code = context.compile(isa, &mut ControlPlane::default());
         let code = code.map_err(|error| EngineError::Internal(format!("{:?}", error.inner)))?;
         let vcode = code.vcode.as_deref().unwrap_or_default();
         let _ = writeln!(text, "; {} {function}\n{vcode}", unit.kernel.name);
@@ -122,7 +121,22 @@ fn functions(units: &[Unit]) -> impl Iterator<Item = (&Unit, usize)> {
     units.iter().flat_map(|unit| (0..unit.plan.functions.len()).map(move |idx| (unit, idx)))
 }
 
-fn host(options: &JitOptions) -> Result<Arc<dyn TargetIsa>, EngineError> {
+/// The machine that this program runs on.
+pub(super) fn host(options: &JitOptions) -> Result<Arc<dyn TargetIsa>, EngineError> {
+    let builder = cranelift_native::builder().map_err(|text| EngineError::Host(text.to_owned()))?;
+    with_flags(builder, options)
+}
+
+/// A machine of this architecture, whatever this one is.
+pub(super) fn aarch64(options: &JitOptions) -> Result<Arc<dyn TargetIsa>, EngineError> {
+    let builder = cranelift_codegen::isa::lookup_by_name("aarch64");
+    with_flags(builder.map_err(|error| EngineError::Host(error.to_string()))?, options)
+}
+
+fn with_flags(
+    builder: cranelift_codegen::isa::Builder,
+    options: &JitOptions,
+) -> Result<Arc<dyn TargetIsa>, EngineError> {
     let mut flags = settings::builder();
     let values = [
         ("opt_level", if options.optimize { "speed" } else { "none" }),
@@ -136,7 +150,6 @@ fn host(options: &JitOptions) -> Result<Arc<dyn TargetIsa>, EngineError> {
     for (name, value) in values {
         flags.set(name, value).map_err(|error| EngineError::Internal(error.to_string()))?;
     }
-    let builder = cranelift_native::builder().map_err(|text| EngineError::Host(text.to_owned()))?;
     builder
         .finish(settings::Flags::new(flags))
         .map_err(|error| EngineError::Host(error.to_string()))

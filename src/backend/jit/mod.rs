@@ -237,7 +237,20 @@ pub fn clif(kernel: &Arc<Kernel>, options: &JitOptions) -> Result<String, Engine
 /// # Errors
 /// As [`Jit::new`].
 pub fn asm(kernel: &Arc<Kernel>, options: &JitOptions) -> Result<String, EngineError> {
-    compile::asm(&units(&Calls::of(kernel), options), options)
+    compile::asm(&units(&Calls::of(kernel), options), &*compile::host(options)?)
+}
+
+/// Machine code for aarch64, disassembled, on any machine: to be looked at, as addresses of
+/// functions in it are those of this one.
+///
+/// # Errors
+/// As [`Jit::new`], and [`EngineError::Host`] if Cranelift was built without aarch64 (its feature
+/// `arm64`), as it is for other machines.
+pub fn asm_aarch64(kernel: &Arc<Kernel>, options: &JitOptions) -> Result<String, EngineError> {
+    let isa = compile::aarch64(options)?;
+    // What is written without Cranelift is for this machine.
+    let options = JitOptions { vectors: Vectors::Narrow, ..options.clone() };
+    compile::asm(&units(&Calls::of(kernel), &options), &*isa)
 }
 
 /// Plans all kernels, callees first.
