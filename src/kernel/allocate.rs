@@ -11,15 +11,20 @@ pub type Value = u32;
 /// A register, numbered from 0.
 pub type Register = u8;
 
+/// Most arguments of a line.
+pub const MOST_ARGS: usize = 4;
+
 /// One operation of straight-line code.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Line {
-    pub args: [Value; 3],
+    pub args: [Value; MOST_ARGS],
     pub n_args: u8,
     pub dst: Option<Value>,
     /// Bit `k` if argument `k` may be read from memory; at most one is.
     pub folds: u8,
-    /// No register keeps its value, and every argument may be read from memory.
+    /// Every argument may be read from memory, and for none is a register taken.
+    pub gathers: bool,
+    /// The same, and no register keeps its value.
     pub is_call: bool,
     /// The result is written over an argument: best one that is not used again.
     pub overwrites: bool,
@@ -40,6 +45,13 @@ pub enum Branch {
 }
 
 impl Line {
+    /// With some arguments, at most [`MOST_ARGS`].
+    pub fn of(args: &[Value]) -> Line {
+        let mut line = Line { n_args: args.len().min(MOST_ARGS) as u8, ..Line::default() };
+        line.args.iter_mut().zip(args).for_each(|(to, &arg)| *to = arg);
+        line
+    }
+
     /// The arguments.
     pub fn args(&self) -> &[Value] {
         &self.args[..usize::from(self.n_args)]
@@ -71,7 +83,7 @@ pub enum Step {
     /// The line with this number.
     Run {
         line: u32,
-        args: [Operand; 3],
+        args: [Operand; MOST_ARGS],
         dst: Option<Register>,
     },
 }
@@ -161,7 +173,7 @@ const MOST_REGISTERS: usize = 32;
 pub struct Allocation<'a> {
     lines: &'a [Line],
     /// For each argument the line of its next use.
-    next: Vec<[u32; 3]>,
+    next: Vec<[u32; MOST_ARGS]>,
     state: State,
     n_done: usize,
 }
@@ -214,11 +226,13 @@ impl<'a> Allocation<'a> {
                 None => {}
             }
             let args = state.fetch(line, &next[number]);
-            if line.keeps {
-                state.keep(line.args[0]);
+            if let [kept, ..] = *line.args()
+                && line.keeps
+            {
+                state.keep(kept);
             }
             if line.is_call {
-                state.leave_registers(&line.args, &next[number][..line.args().len()]);
+                state.leave_registers(line.args(), &next[number]);
             }
             for (&arg, &after) in line.args().iter().zip(&next[number]) {
                 state.used(arg, after);
@@ -255,14 +269,14 @@ struct Uses {
     last: Vec<u32>,
     /// For each argument the line of its next use. The same value twice in a line has the later
     /// use at both.
-    next: Vec<[u32; 3]>,
+    next: Vec<[u32; MOST_ARGS]>,
 }
 
 impl Uses {
     fn of(lines: &[Line], n_values: usize) -> Uses {
         let mut first = vec![NEVER; n_values];
         let mut last = vec![0; n_values];
-        let mut next = vec![[NEVER; 3]; lines.len()];
+        let mut next = vec![[NEVER; MOST_ARGS]; lines.len()];
         for (number, line) in lines.iter().enumerate().rev() {
             for (k, &arg) in line.args().iter().enumerate() {
                 next[number][k] = first[arg as usize];
@@ -306,10 +320,10 @@ struct State {
 
 impl State {
     /// Brings the arguments of a line where it can read them.
-    fn fetch(&mut self, line: &Line, next: &[u32; 3]) -> [Operand; 3] {
+    fn fetch(&mut self, line: &Line, next: &[u32; MOST_ARGS]) -> [Operand; MOST_ARGS] {
         let mut from_memory = None;
         for (k, &arg) in line.args().iter().enumerate() {
-            if self.register[arg as usize] != NO_REGISTER || line.is_call {
+            if self.register[arg as usize] != NO_REGISTER || line.is_call || line.gathers {
                 continue;
             }
             let may_fold = line.folds >> k & 1 == 1
@@ -323,7 +337,7 @@ impl State {
             let to = self.take_register(arg, line.args());
             self.done.steps.push(Step::Reload { to, from });
         }
-        let mut operands = [Operand::Slot(NO_SLOT); 3];
+        let mut operands = [Operand::Slot(NO_SLOT); MOST_ARGS];
         for (operand, &arg) in operands.iter_mut().zip(line.args()) {
             *operand = match self.register[arg as usize] {
                 NO_REGISTER => self.in_memory(arg),
@@ -427,7 +441,7 @@ impl State {
     }
 
     /// A register among arguments that holds nothing any more.
-    fn left_register(&self, args: &[Operand; 3]) -> Option<usize> {
+    fn left_register(&self, args: &[Operand]) -> Option<usize> {
         args.iter().find_map(|arg| match *arg {
             Operand::Register(register) if self.used >> register & 1 == 0 => {
                 Some(usize::from(register))
@@ -465,7 +479,7 @@ impl State {
     }
 
     /// Frees all registers but those of arguments that are not used after this line.
-    fn leave_registers(&mut self, args: &[Value; 3], next: &[u32]) {
+    fn leave_registers(&mut self, args: &[Value], next: &[u32]) {
         for register in set_bits(self.used) {
             let val = self.held[register];
             let is_last = args.iter().zip(next).any(|(&arg, &after)| arg == val && after == NEVER);
@@ -556,7 +570,9 @@ mod tests {
                     let line = &lines[number as usize];
                     let is_read = |o: &&Operand| !matches!(o, Operand::Register(_));
                     let used = &args[..line.args().len()];
-                    assert!(line.is_call || used.iter().filter(is_read).count() <= 1);
+                    assert!(
+                        line.is_call || line.gathers || used.iter().filter(is_read).count() <= 1
+                    );
                     let is_there = |o: &Operand| match *o {
                         Operand::Fixed(val) => in_memory[val as usize],
                         _ => true,
@@ -607,7 +623,7 @@ mod tests {
                 lines.push(Line { branch: Some(branch), ..Line::default() });
             }
             let recent = n_values.min(40);
-            let mut args = [0; 3].map(|_| match random(4) {
+            let mut args = [0; MOST_ARGS].map(|_| match random(4) {
                 0 => random(n_values),
                 _ => n_values - 1 - random(recent),
             });
@@ -618,15 +634,22 @@ mod tests {
             }
             let dst = (k + 1 < n && random(10) != 0).then_some(n_values);
             n_values += u32::from(dst.is_some());
-            let n_args = 1 + random(3) as u8;
             let (is_call, overwrites, is_kept) = (random(15) == 0, random(3) == 0, random(9) == 0);
+            let gathers = random(15) == 0;
+            let n_args = 1 + random(if gathers { 4 } else { 3 }) as usize;
             let folds = random(8) as u8;
-            let line =
-                Line { args, n_args, dst, folds, is_call, overwrites, is_kept, ..Line::default() };
+            let line = Line {
+                dst,
+                folds,
+                gathers,
+                is_call,
+                overwrites,
+                is_kept,
+                ..Line::of(&args[..n_args])
+            };
             lines.push(line);
             if let Some(dst) = dst.filter(|_| random(6) == 0) {
-                let args = [dst; 3];
-                lines.push(Line { args, n_args: 1, folds: 1, keeps: true, ..Line::default() });
+                lines.push(Line { folds: 1, keeps: true, ..Line::of(&[dst]) });
             }
         }
         lines
@@ -685,15 +708,9 @@ mod tests {
 
     #[test]
     fn a_chain_needs_no_memory() {
-        let line = |k: u32| Line {
-            args: [k, 0, 0],
-            n_args: 2,
-            dst: Some(k + 1),
-            folds: 0b10,
-            ..Line::default()
-        };
+        let line = |k: u32| Line { dst: Some(k + 1), folds: 0b10, ..Line::of(&[k, 0]) };
         let mut lines: Vec<Line> = (0..100).map(line).collect();
-        lines.push(Line { args: [100, 0, 0], n_args: 1, ..Line::default() });
+        lines.push(Line::of(&[100]));
         let done = check(&lines, 1, 4);
         assert_eq!(done.n_slots, 0);
         assert_eq!(done.steps.len(), lines.len() + 1);

@@ -1,45 +1,50 @@
-//! Puts calls of functions that vectors have next to one another, so that machine code can make
-//! one call of up to four.
+//! Puts like operations next to one another, so that machine code can do up to four at once: calls
+//! of functions that vectors have, and divisions and square roots where all waits for these: the
+//! processor does four in the time of one. Of additions and multiplications it does several at a
+//! time anyway, so that vectors would not make up for being filled and emptied.
 //!
 //! Changes the order of operations that do not depend on one another and nothing else, so no bit.
 //! Only straight-line code is reordered, and not what runs in vectors anyway.
 
 use super::ir::{Base, Inst, Kernel, Val};
 use super::lanes::independent;
-use crate::ops::math::{LANES, Wide};
-use crate::ops::scalar::{Inst as Operation, Jit};
+use crate::ops::math::LANES;
+use crate::ops::scalar::{Inst as Operation, Jit, ScalarOp};
 
-/// The vector form of an instruction that one call can do four times.
-pub fn wide(inst: &Inst) -> Option<Wide> {
-    match inst {
-        Inst::Apply { op, .. } => op.row().wide.filter(|wide| wide.together.is_some()),
-        _ => None,
+/// What several operations have to be to be done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Calls of the function with this address.
+    Call(usize),
+    Quotient,
+    Root,
+}
+
+/// The kind of an operation that can be done together with others.
+pub fn kind(inst: &Inst) -> Option<Kind> {
+    let &Inst::Apply { op, .. } = inst else { return None };
+    match op.row().jit {
+        Jit::Call => Some(Kind::Call(op.row().wide?.together? as *const () as usize)),
+        Jit::Inst(Operation::Div) => Some(Kind::Quotient),
+        Jit::Inst(Operation::Sqrt) => Some(Kind::Root),
+        Jit::Inst(_) => None,
     }
 }
 
-/// The function of vectors of four, by its address.
-pub fn function(wide: Wide) -> usize {
-    wide.together.map_or(0, |f| f as *const () as usize)
+/// Whether the function of vectors is to treat the number of this operation as one with a tag.
+pub fn is_tagged(op: ScalarOp) -> bool {
+    op.row().wide.and_then(|wide| wide.tag).is_some_and(|tag| tag != 0.0)
 }
 
-/// Whether the function is to treat the number of this operation as one with a tag.
-pub fn is_tagged(wide: Wide) -> bool {
-    wide.tag.is_some_and(|tag| tag != 0.0)
-}
-
-/// Whether one call can do both.
-fn is_alike(a: Wide, b: Wide) -> bool {
-    function(a) == function(b)
-}
-
-/// How many of the first instructions one call of a function of vectors does.
+/// How many of the first instructions can be done at once.
 pub fn alike(insts: &[Inst]) -> usize {
-    let Some(first) = insts.first().and_then(wide) else { return 1 };
+    let Some(first) = insts.first().and_then(kind) else { return 1 };
     let mut made: [Val; LANES] = [Val::MAX; LANES];
     let mut n = 0;
     for inst in insts.iter().take(LANES) {
-        let (Some(wide), &Inst::Apply { dst, args, .. }) = (wide(inst), inst) else { break };
-        if !is_alike(first, wide) || made.contains(&args[0]) {
+        let &Inst::Apply { dst, op, args } = inst else { break };
+        let needs_other = args[..op.arity()].iter().any(|arg| made.contains(arg));
+        if kind(inst) != Some(first) || needs_other {
             break;
         }
         made[n] = dst;
@@ -48,10 +53,10 @@ pub fn alike(insts: &[Inst]) -> usize {
     n
 }
 
-/// The kernel with like calls next to one another; `None` if there are none.
+/// The kernel with like operations next to one another; `None` if there are none.
 pub fn pack(kernel: &Kernel) -> Option<Kernel> {
     // Two at least.
-    kernel.insts.iter().filter(|inst| wide(inst).is_some()).nth(1)?;
+    kernel.insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
     let mut in_vectors = vec![false; kernel.insts.len()];
     for (_, body) in independent(kernel) {
         in_vectors[body.begin..body.end].fill(true);
@@ -68,11 +73,15 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
         }
         let end = insts.len().min(begin + MOST_AT_ONCE);
         let len = (begin..end).take_while(|&pc| is_plain(pc)).count();
-        let segment = Segment { kernel, begin, insts: &kernel.insts[begin..begin + len] };
-        if let Some(order) = segment.order(&mut definitions) {
-            is_changed = true;
-            for (to, from) in order.into_iter().enumerate() {
-                insts[begin + to] = kernel.insts[begin + from as usize];
+        // Calls before the rest, as most is to be had there.
+        for calls in [true, false] {
+            let segment = Segment::of(kernel, &insts[begin..begin + len], &mut definitions);
+            if let Some(order) = segment.and_then(|segment| segment.order(calls)) {
+                is_changed = true;
+                let before = insts[begin..begin + len].to_vec();
+                for (to, from) in insts[begin..].iter_mut().zip(order) {
+                    *to = before[from as usize];
+                }
             }
         }
         begin += len;
@@ -80,7 +89,7 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
     is_changed.then(|| Kernel { insts, ..kernel.clone() })
 }
 
-/// Instructions in which like calls are looked for, which caches hold.
+/// Instructions in which like operations are looked for, which caches hold.
 const MOST_AT_ONCE: usize = 4096;
 
 /// Whether other instructions may pass it.
@@ -90,29 +99,30 @@ fn is_plain(inst: &Inst) -> bool {
 
 /// Straight-line code.
 struct Segment<'k> {
-    kernel: &'k Kernel,
-    begin: usize,
     insts: &'k [Inst],
+    /// For each instruction those that have to come before it.
+    needs: Vec<[u32; 4]>,
+    /// For each instruction about how many cycles it takes, and after how many it can begin.
+    latency: Vec<u32>,
+    ready: Vec<u32>,
 }
 
-impl Segment<'_> {
-    /// An order with like calls next to one another; `None` if none are.
-    fn order(&self, definitions: &mut [u32]) -> Option<Vec<u32>> {
-        let n = self.insts.len();
-        self.insts.iter().filter(|inst| wide(inst).is_some()).nth(1)?;
+impl<'k> Segment<'k> {
+    /// Reads straight-line code; `None` if no two operations can be done at once.
+    fn of(kernel: &Kernel, insts: &'k [Inst], definitions: &mut [u32]) -> Option<Segment<'k>> {
+        insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
+        let n = insts.len();
+        let latency = insts.iter().map(latency).collect();
+        let mut segment = Segment { insts, needs: vec![[NONE; 4]; n], latency, ready: vec![0; n] };
         // Instructions that use memory which is written stay in their order.
-        let mut needs: Vec<[u32; 4]> = vec![[NONE; 4]; n];
         let mut last_pinned = NONE;
-        let mut level = vec![0u32; n];
-        let mut calls: Vec<Call> = Vec::new();
-        let mut ready = vec![0u64; n];
-        let latency: Vec<u64> = self.insts.iter().map(latency).collect();
-        for (k, inst) in self.insts.iter().enumerate() {
+        for (k, inst) in (0..).zip(insts) {
+            let needs = &mut segment.needs[k as usize];
             let mut add = |slot: usize, val: Val| {
-                let at = definitions[val as usize] as usize;
+                let at = definitions[val as usize];
                 // Values from outside are there already.
-                if (self.begin..self.begin + k).contains(&at) {
-                    needs[k][slot] = (at - self.begin) as u32;
+                if at < k && defined(&insts[at as usize]) == Some(val) {
+                    needs[slot] = at;
                 }
             };
             match *inst {
@@ -124,106 +134,157 @@ impl Segment<'_> {
                 Inst::Store { src, .. } | Inst::Accumulate { src, .. } => add(0, src),
                 _ => {}
             }
-            if self.is_pinned(inst) {
-                needs[k][3] = last_pinned;
-                last_pinned = k as u32;
+            if is_pinned(kernel, inst) {
+                needs[3] = last_pinned;
+                last_pinned = k;
             }
             if let Some(dst) = defined(inst) {
-                definitions[dst as usize] = (self.begin + k) as u32;
+                definitions[dst as usize] = k;
             }
-            for need in known(&needs[k]) {
-                level[k] = level[k].max(level[need]);
-                ready[k] = ready[k].max(ready[need] + latency[need]);
-            }
-            if let Some(wide) = wide(inst) {
-                level[k] += 1;
-                let function = function(wide);
-                calls.push(Call { level: level[k], function, at: k as u32 });
-            }
+            let ready = known(needs).map(|need| segment.ready[need] + segment.latency[need]).max();
+            segment.ready[k as usize] = ready.unwrap_or(0);
         }
-        calls.sort_unstable();
-        let (groups, is_busy) = self.groups(&calls, &needs, &ready, &latency);
+        Some(segment)
+    }
+
+    /// An order with like calls next to one another, or with like operations that are none, where
+    /// calls that are next to one another stay so; `None` if that changes nothing.
+    fn order(&self, calls: bool) -> Option<Vec<u32>> {
+        let together = self.together(calls);
+        let mut operations = self.operations(calls, &together);
+        operations.sort_unstable();
+        let [busy, dividing] = self.busy();
+        // Elsewhere it costs more to fill and to empty vectors.
+        if !calls && dividing <= busy {
+            return None;
+        }
+        let (mut groups, is_busy) = self.groups(&operations, busy.max(dividing));
         if groups.is_empty() {
             return None;
         }
-        let mut placer = Placer::new(&needs, &groups);
+        groups.extend(together);
+        let mut placer = Placer::new(&self.needs, &groups);
         // Early calls find fewer values to save, but in long code their results take registers.
-        let early = if is_busy { &calls[..] } else { &[] };
-        early.iter().for_each(|call| placer.place(call.at));
-        (0..n as u32).for_each(|k| placer.place(k));
+        let early = if is_busy && calls { &operations[..] } else { &[] };
+        early.iter().for_each(|operation| placer.place(operation.at));
+        (0..self.insts.len() as u32).for_each(|k| placer.place(k));
         Some(placer.order)
     }
 
-    /// Up to four calls each that one call can do at no loss: the first results come when the last
-    /// argument is there, which may make all of the code wait. And whether there is so much to do
-    /// that nothing waits.
-    fn groups<'c>(
-        &self,
-        calls: &'c [Call],
-        needs: &[[u32; 4]],
-        ready: &[u64],
-        latency: &[u64],
-    ) -> (Vec<&'c [Call]>, bool) {
-        // From the beginning of an instruction to the end of all that needs it.
-        let mut rest = latency.to_vec();
-        for k in (0..rest.len()).rev() {
-            for need in known(&needs[k]) {
-                rest[need] = rest[need].max(latency[need] + rest[k]);
+    /// Calls that are next to one another already, if operations that are none are looked for.
+    fn together(&self, calls: bool) -> Vec<Vec<u32>> {
+        let mut together = Vec::new();
+        let mut begin = 0;
+        while !calls && begin < self.insts.len() {
+            let n = match kind(&self.insts[begin]) {
+                Some(Kind::Call(_)) => alike(&self.insts[begin..]),
+                _ => 1,
+            };
+            if n > 1 {
+                together.push((begin as u32..(begin + n) as u32).collect());
+            }
+            begin += n;
+        }
+        together
+    }
+
+    /// The calls, or the other operations that can be done several at once.
+    fn operations(&self, calls: bool, together: &[Vec<u32>]) -> Vec<Like> {
+        let mut operations = Vec::new();
+        let mut level = vec![0u32; self.insts.len()];
+        let mut together = together.iter().peekable();
+        for (k, inst) in self.insts.iter().enumerate() {
+            let needed = |k: usize, level: &[u32]| known(&self.needs[k]).map(|n| level[n]).max();
+            level[k] = level[k].max(needed(k, &level).unwrap_or(0));
+            // Calls made at once need what one of them needs.
+            if let Some(group) = together.next_if(|group| group.first() == Some(&(k as u32))) {
+                let of_all = group.iter().filter_map(|&call| needed(call as usize, &level)).max();
+                group.iter().for_each(|&call| level[call as usize] = of_all.unwrap_or(0));
+            }
+            match kind(inst) {
+                Some(kind) if calls == matches!(kind, Kind::Call(_)) => {
+                    level[k] += 1;
+                    operations.push(Like { level: level[k], kind, at: k as u32 });
+                }
+                _ => {}
             }
         }
-        let longest = ready.iter().zip(&rest).map(|(ready, rest)| ready + rest).max().unwrap_or(0);
-        let busy = self.insts.len() as u64 * 2 / 5 + CYCLES_OF_CALL * calls.len() as u64;
+        operations
+    }
+
+    /// About how many cycles all takes where nothing waits, calls made together with others, but
+    /// for divisions and square roots, which are done beside, one by one; and those.
+    fn busy(&self) -> [u32; 2] {
+        let mut busy = [self.insts.len() as u32 * 2 / 5, 0];
+        for kind in self.insts.iter().filter_map(kind) {
+            match kind {
+                Kind::Call(_) => busy[0] += 7,
+                Kind::Quotient | Kind::Root => busy[1] += 5,
+            }
+        }
+        busy
+    }
+
+    /// Up to four operations each that can be done at once at no loss: the first results come when
+    /// the last argument is there, which may make all of the code wait. And whether there is so
+    /// much to do that nothing waits.
+    fn groups(&self, operations: &[Like], busy: u32) -> (Vec<Vec<u32>>, bool) {
+        // From the beginning of an instruction to the end of all that needs it.
+        let mut rest = self.latency.clone();
+        for k in (0..rest.len()).rev() {
+            for need in known(&self.needs[k]) {
+                rest[need] = rest[need].max(self.latency[need] + rest[k]);
+            }
+        }
+        let paths = self.ready.iter().zip(&rest).map(|(ready, rest)| ready + rest);
+        let longest = paths.max().unwrap_or(0);
         // What waits fills gaps until code takes about twice as long as it is busy.
         let is_busy = longest <= 2 * busy;
         let mut groups = Vec::new();
-        let mut others = calls;
+        let mut others = operations;
         while let [first, ..] = others {
             let (mut begin, mut rest_of_all) = (0, 0);
-            let fits = |call: &&Call| {
-                begin = begin.max(ready[call.at as usize]);
-                rest_of_all = rest_of_all.max(rest[call.at as usize]);
-                let is_like = call.level == first.level && call.function == first.function;
+            let fits = |one: &&Like| {
+                begin = begin.max(self.ready[one.at as usize]);
+                rest_of_all = rest_of_all.max(rest[one.at as usize]);
+                let is_like = one.level == first.level && one.kind == first.kind;
                 is_like && (is_busy || begin + rest_of_all <= longest)
             };
             let len = others.iter().take(LANES).take_while(fits).count().max(1);
             let (group, further) = others.split_at(len);
             if len > 1 {
-                groups.push(group);
+                groups.push(group.iter().map(|one| one.at).collect());
             }
             others = further;
         }
         (groups, is_busy)
     }
+}
 
-    fn is_pinned(&self, inst: &Inst) -> bool {
-        let writable =
-            |addr: u32| matches!(self.kernel.addrs[addr as usize].base, Base::Res(_) | Base::Work);
-        match *inst {
-            Inst::Store { .. } | Inst::Accumulate { .. } => true,
-            Inst::Load { addr, .. } => writable(addr),
-            _ => false,
-        }
+fn is_pinned(kernel: &Kernel, inst: &Inst) -> bool {
+    let writable =
+        |addr: u32| matches!(kernel.addrs[addr as usize].base, Base::Res(_) | Base::Work);
+    match *inst {
+        Inst::Store { .. } | Inst::Accumulate { .. } => true,
+        Inst::Load { addr, .. } => writable(addr),
+        _ => false,
     }
 }
 
 const NONE: u32 = u32::MAX;
 
-/// A call that may be made together with others.
+/// An operation that may be done together with others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Call {
-    /// Of the calls that it needs and itself, the most in a row: calls of the same level do not
-    /// need one another.
+struct Like {
+    /// Of the operations that it needs and itself, the most in a row: those of the same level do
+    /// not need one another.
     level: u32,
-    /// By its address.
-    function: usize,
+    kind: Kind,
     at: u32,
 }
 
-/// Cycles that a call takes where nothing waits for it, if it is made together with others.
-const CYCLES_OF_CALL: u64 = 7;
-
 /// Cycles until the result of an instruction is there, about.
-fn latency(inst: &Inst) -> u64 {
+fn latency(inst: &Inst) -> u32 {
     match inst {
         Inst::Apply { op, .. } => match op.row().jit {
             Jit::Call => 45,
@@ -253,7 +314,7 @@ pub fn defined(inst: &Inst) -> Option<Val> {
 /// Makes an order in which every instruction comes after what it needs, and groups together.
 struct Placer<'a> {
     needs: &'a [[u32; 4]],
-    groups: &'a [&'a [Call]],
+    groups: &'a [Vec<u32>],
     /// For each instruction.
     group_of: Vec<u32>,
     is_done: Vec<bool>,
@@ -263,10 +324,10 @@ struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    fn new(needs: &'a [[u32; 4]], groups: &'a [&'a [Call]]) -> Placer<'a> {
+    fn new(needs: &'a [[u32; 4]], groups: &'a [Vec<u32>]) -> Placer<'a> {
         let mut group_of = vec![NONE; needs.len()];
         for (number, group) in (0..).zip(groups) {
-            group.iter().for_each(|call| group_of[call.at as usize] = number);
+            group.iter().for_each(|&k| group_of[k as usize] = number);
         }
         let (is_done, order) = (vec![false; needs.len()], Vec::with_capacity(needs.len()));
         Placer { needs, groups, group_of, is_done, order, open: Vec::new() }
@@ -281,15 +342,15 @@ impl<'a> Placer<'a> {
                 continue;
             }
             let before = self.open.len();
-            let group = self.groups.get(self.group_of[top as usize] as usize).copied();
+            let group = self.groups.get(self.group_of[top as usize] as usize);
             match group {
                 None => self.ask_for(top),
-                Some(group) => group.iter().for_each(|call| self.ask_for(call.at)),
+                Some(group) => group.iter().for_each(|&k| self.ask_for(k)),
             }
             if self.open.len() == before {
                 match group {
                     None => self.put(top),
-                    Some(group) => group.iter().for_each(|call| self.put(call.at)),
+                    Some(group) => group.iter().for_each(|&k| self.put(k)),
                 }
                 self.open.pop();
             }

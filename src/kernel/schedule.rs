@@ -1,6 +1,6 @@
 //! Orders of straight-line code that keep few values alive.
 
-use super::allocate::{Allocated, Allocation, Line, Register, Step, Value};
+use super::allocate::{Allocated, Allocation, Line, MOST_ARGS, Register, Step, Value};
 
 /// Of so many lines one that moves something between registers and memory is too few to look for
 /// another order.
@@ -78,7 +78,7 @@ pub fn depth_first_from(
                 continue;
             }
             open.push((number, true));
-            let mut makers = [NONE; 3];
+            let mut makers = [NONE; MOST_ARGS];
             for (maker_of, &arg) in makers.iter_mut().zip(lines[number as usize].args()) {
                 *maker_of = maker[arg as usize];
             }
@@ -96,7 +96,7 @@ fn needs(lines: &[Line], maker: &[u32]) -> Vec<u32> {
     let of = |arg: Value, need: &[u32]| need.get(maker[arg as usize] as usize).copied();
     let mut need: Vec<u32> = Vec::with_capacity(lines.len());
     for line in lines {
-        let mut parts = [0; 3];
+        let mut parts = [0; MOST_ARGS];
         for (part, &arg) in parts.iter_mut().zip(line.args()) {
             *part = of(arg, &need).unwrap_or(0);
         }

@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ir::{AddrId, Base, Inst, Kernel};
-use super::pack::{defined, wide};
+use super::pack::{defined, kind};
 
 /// Memory that some straight-line code writes, each place once, and does not read.
 pub struct Written {
@@ -49,7 +49,7 @@ impl Written {
 
 /// The kernel with each store after the instruction that makes its value, if both are in the same
 /// straight-line code and nothing else touches the place; `None` if all are there already. Stores do
-/// not part calls of vectors that `packs` brought together.
+/// not part like operations that are done at once where the code `packs`.
 pub fn early(kernel: &Kernel, packs: bool) -> Option<Kernel> {
     let mut definitions = vec![NONE; kernel.n_values as usize];
     let mut insts = kernel.insts.clone();
@@ -114,8 +114,8 @@ fn write(block: &[Inst], moves: Vec<Move>, packs: bool, to: &mut [Inst]) {
     let mut others = (0..block.len()).filter(stays).peekable();
     while let Some(at) = others.next() {
         order.push(block[at]);
-        let is_call = |at: usize| packs && wide(&block[at]).is_some();
-        if is_call(at) && others.peek().is_some_and(|&next| is_call(next)) {
+        let kind = |at: usize| kind(&block[at]).filter(|_| packs);
+        if kind(at).is_some() && others.peek().is_some_and(|&next| kind(next) == kind(at)) {
             continue;
         }
         while let Some(one) = moves.next_if(|one| one.maker as usize <= at) {

@@ -11,7 +11,7 @@ use super::{runtime, team};
 use crate::kernel::columns::Columns;
 use crate::kernel::ir::{Callee, Inst};
 use crate::kernel::lanes::trip_limit;
-use crate::kernel::pack;
+use crate::kernel::pack::{self, Kind};
 use crate::ops::math::LANES;
 
 impl Translator<'_> {
@@ -58,7 +58,8 @@ impl Translator<'_> {
 
     /// How many of the first instructions one call of a function of vectors does.
     pub(super) fn alike(&self, insts: &[Inst]) -> usize {
-        if self.unit.plan.packed.is_none() || self.lanes.is_some() {
+        let is_call = matches!(insts.first().and_then(pack::kind), Some(Kind::Call(_)));
+        if !is_call || self.unit.plan.packed.is_none() || self.lanes.is_some() {
             return 1;
         }
         pack::alike(insts)
@@ -70,9 +71,11 @@ impl Translator<'_> {
         let (mut address, mut tags) = (0, 0);
         let mut args: Vec<_> = Vec::with_capacity(LANES + 2);
         for (lane, inst) in insts.iter().enumerate() {
-            if let (Some(wide), &Inst::Apply { args: [x, ..], .. }) = (pack::wide(inst), inst) {
-                address = pack::function(wide);
-                tags |= i64::from(pack::is_tagged(wide)) << lane;
+            if let (Some(Kind::Call(function)), &Inst::Apply { op, args: [x, ..], .. }) =
+                (pack::kind(inst), inst)
+            {
+                address = function;
+                tags |= i64::from(pack::is_tagged(op)) << lane;
                 args.push((F64, self.number(x)));
             }
         }

@@ -143,12 +143,10 @@ impl Reader<'_> {
                 }
                 let args = args.map(|arg| self.value(arg));
                 let line = Line {
-                    args,
-                    n_args: op.arity() as u8,
                     dst: Some(self.new_value(dst, Home::None)),
                     folds: operation::folds(op),
                     is_call: op.row().jit == Jit::Call,
-                    ..Line::default()
+                    ..Line::of(&args[..op.arity()])
                 };
                 self.push(line, Action::Apply(op));
             }
@@ -176,7 +174,7 @@ impl Reader<'_> {
         if keeps {
             self.code.homes[src as usize] = Home::Stored(at);
         }
-        let line = Line { args: [src; 3], n_args: 1, folds: 1, keeps, ..Line::default() };
+        let line = Line { folds: 1, keeps, ..Line::of(&[src]) };
         self.push(line, Action::Store(at));
     }
 
@@ -192,12 +190,10 @@ impl Reader<'_> {
         });
         let signs = Signs { product: is_negative[0] != is_negative[1], term: is_negative[2] };
         let line = Line {
-            args,
-            n_args: 3,
             dst: Some(self.new_value(dst, Home::None)),
             folds: operation::folds(ScalarOp::Fma),
             overwrites: true,
-            ..Line::default()
+            ..Line::of(&args)
         };
         self.push(line, Action::Fma(signs));
     }

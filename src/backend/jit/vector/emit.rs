@@ -286,14 +286,14 @@ impl Emitter<'_> {
                 self.asm.copy(self.wide.form.register(to), from);
             }
             Step::Run { line, args, dst } => {
-                let n_args = usize::from(self.wide.code.lines[line as usize].n_args);
+                let n_args = self.wide.code.lines[line as usize].args().len();
                 let to = dst.map_or(self.temporary[0], |dst| self.wide.form.register(dst));
                 match self.wide.code.actions[line as usize] {
                     Action::Load(addr) => self.load(addr, to),
                     Action::Store(addr) => self.store(addr, args[0]),
                     Action::Apply(op) => self.apply(op, &args[..n_args], to),
                     Action::Fma(signs) => {
-                        let args = args.map(|arg| self.source(arg));
+                        let args = [0, 1, 2].map(|k| self.source(args[k]));
                         self.asm.fma(signs, to, args);
                     }
                     Action::Counter(info) => {

@@ -1,7 +1,7 @@
 //! A segment as lines for the allocation of registers.
 //!
-//! Numbers of memory that nothing writes are read where they are used. Like calls are one call of
-//! a function of four numbers, whose arguments and results stand in memory of their own.
+//! Numbers of memory that nothing writes are read where they are used. Like operations are done at
+//! once: their results, and arguments of calls, stand in memory of their own.
 
 use rustc_hash::FxHashMap;
 
@@ -10,7 +10,7 @@ use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::operation::{self, Signs};
 use crate::kernel::allocate::{Branch, Line, Value};
 use crate::kernel::ir::{AddrId, Base, Inst, Val};
-use crate::kernel::pack;
+use crate::kernel::pack::{self, Kind};
 use crate::kernel::stores::Written;
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Jit, ScalarOp};
@@ -33,6 +33,12 @@ pub(super) enum Action {
     Take(u32),
     /// Makes the calls with this number.
     Calls(u32),
+    /// Puts the numerators of quotients into their place.
+    Numerators(u32),
+    /// The quotients with this number, of given denominators.
+    Quotients(u32),
+    /// The square roots with this number.
+    Roots(u32),
     /// Goes on at [`Action::End`] unless a result is wanted.
     Begin(u32),
     End,
@@ -54,12 +60,12 @@ pub(super) enum Home {
     Staged(u32),
 }
 
-/// Like calls that are made as one.
+/// Like operations that are done at once.
 pub(super) struct Group {
-    /// Of a function of four numbers.
-    pub function: usize,
+    pub kind: Kind,
+    /// Of the numbers of a call.
     pub tags: u64,
-    pub n_calls: u32,
+    pub len: u32,
 }
 
 /// The lines of a segment and what they refer to.
@@ -102,7 +108,7 @@ impl Code {
         while let [inst, others @ ..] = rest {
             let n = if around.packs { pack::alike(rest) } else { 1 };
             if n > 1 {
-                reader.calls(&rest[..n]);
+                reader.group(&rest[..n]);
                 rest = &rest[n..];
             } else {
                 reader.inst(inst);
@@ -172,18 +178,20 @@ impl Reader<'_> {
                 }
             }
             Inst::Store { addr, src } => self.store(src, addr),
-            Inst::Accumulate { addr, src } => self.write(src, Action::Accumulate(addr)),
+            Inst::Accumulate { addr, src } => {
+                let src = self.value(src);
+                self.write(src, Action::Accumulate(addr));
+            }
             Inst::Apply { dst, op: ScalarOp::Fma, args } => self.fma(dst, args),
             Inst::Apply { dst, op, args } => {
                 if op == ScalarOp::Neg {
                     self.negated[(dst - self.least) as usize] = Some(args[0]);
                 }
+                let args = args.map(|arg| self.value(arg));
                 let line = Line {
-                    args: args.map(|arg| self.value(arg)),
-                    n_args: op.arity() as u8,
                     folds: operation::folds(op),
                     is_call: op.row().jit == Jit::Call,
-                    ..Line::default()
+                    ..Line::of(&args[..op.arity()])
                 };
                 self.define(dst, line, Action::Apply(op), false);
             }
@@ -211,52 +219,74 @@ impl Reader<'_> {
         });
         let signs = Signs { product: is_negative[0] != is_negative[1], term: is_negative[2] };
         let folds = operation::folds(ScalarOp::Fma);
-        let line = Line { args, n_args: 3, folds, overwrites: true, ..Line::default() };
+        let line = Line { folds, overwrites: true, ..Line::of(&args) };
         self.define(dst, line, Action::Fma(signs), false);
     }
 
-    /// Up to four calls as one.
-    fn calls(&mut self, insts: &[Inst]) {
+    /// Up to four operations at once.
+    fn group(&mut self, insts: &[Inst]) {
         let number = self.code.groups.len() as u32;
         let first = LANES as u32 * number;
-        let mut group = Group { function: 0, tags: 0, n_calls: insts.len() as u32 };
-        for (lane, inst) in (0..).zip(insts) {
-            let (Some(wide), &Inst::Apply { args, .. }) = (pack::wide(inst), inst) else {
+        let mut args = [[0; LANES]; 2];
+        let (mut kind, mut tags) = (Kind::Root, 0);
+        for (lane, inst) in insts.iter().enumerate() {
+            let (Some(of_inst), &Inst::Apply { op, args: [a, b, _], .. }) =
+                (pack::kind(inst), inst)
+            else {
                 continue;
             };
-            group.function = pack::function(wide);
-            group.tags |= u64::from(pack::is_tagged(wide)) << lane;
-            self.write(args[0], Action::Stage(first + lane));
+            kind = of_inst;
+            tags |= u64::from(pack::is_tagged(op)) << lane;
+            args[0][lane] = self.value(a);
+            args[1][lane] = self.value(b);
         }
-        self.code.groups.push(group);
-        self.push(Line { is_call: true, ..Line::default() }, Action::Calls(number), NO_HOME, true);
-        for (lane, inst) in (0..).zip(insts) {
+        let [numbers, denominators] = args.each_ref().map(|args| &args[..insts.len()]);
+        self.code.groups.push(Group { kind, tags, len: insts.len() as u32 });
+        match kind {
+            Kind::Call(_) => {
+                for (place, &number) in (first..).zip(numbers) {
+                    self.write(number, Action::Stage(place));
+                }
+                let line = Line { is_call: true, ..Line::default() };
+                self.push(line, Action::Calls(number), NO_HOME, true);
+            }
+            Kind::Quotient => {
+                self.gather(numbers, Action::Numerators(number));
+                self.gather(denominators, Action::Quotients(number));
+            }
+            Kind::Root => self.gather(numbers, Action::Roots(number)),
+        }
+        for (place, inst) in (first..).zip(insts) {
             let Some(dst) = pack::defined(inst) else { continue };
             if self.home(dst) == NO_HOME {
-                self.new_value(dst, Home::Staged(first + lane));
+                self.new_value(dst, Home::Staged(place));
             } else {
-                self.define(dst, Line::default(), Action::Take(first + lane), true);
+                self.define(dst, Line::default(), Action::Take(place), true);
             }
         }
+    }
+
+    fn gather(&mut self, args: &[Value], action: Action) {
+        self.push(Line { gathers: true, ..Line::of(args) }, action, NO_HOME, true);
     }
 
     fn branch(&mut self, branch: Branch, action: Action) {
         self.push(Line { branch: Some(branch), ..Line::default() }, action, NO_HOME, true);
     }
 
-    fn write(&mut self, src: Val, action: Action) {
-        let src = self.value(src);
-        let line = Line { args: [src; 3], n_args: 1, folds: 1, ..Line::default() };
+    fn write(&mut self, src: Value, action: Action) {
+        let line = Line { folds: 1, ..Line::of(&[src]) };
         self.push(line, action, NO_HOME, true);
     }
 
     fn store(&mut self, src: Val, addr: AddrId) {
+        let src = self.value(src);
         self.write(src, Action::Store(addr));
         let [.., maker, store] = &mut self.code.lines[..] else { return };
         let place = &self.around.kernel.addrs[addr as usize];
         let moves = !place.tables.is_empty() || !place.index.terms.is_empty();
-        let home = &mut self.code.homes[store.args[0] as usize];
-        if maker.dst == Some(store.args[0])
+        let home = &mut self.code.homes[src as usize];
+        if maker.dst == Some(src)
             && matches!(home, Home::None)
             && !moves
             && self.written.is_alone(self.around.kernel, addr)

@@ -4,6 +4,8 @@
 //! registers that it need not save, and needs no stack. Code that does not fit into the first
 //! cache of instructions runs half as fast, so short instructions count.
 
+mod together;
+
 use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
 use super::Straight;
@@ -15,8 +17,9 @@ use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
 use crate::backend::jit::vector::operation::{Builtin, Source};
 use crate::backend::jit::vector::refused;
-use crate::kernel::allocate::{NEAR, Operand, Step, centered};
+use crate::kernel::allocate::{MOST_ARGS, NEAR, Operand, Step, centered};
 use crate::kernel::ir::{AddrId, Base};
+use crate::kernel::pack::Kind;
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Eval, Jit, ScalarOp};
 
@@ -325,8 +328,8 @@ impl Emitter<'_> {
         }
     }
 
-    fn run(&mut self, line: usize, args: [Operand; 3], to: Register) {
-        let n_args = usize::from(self.straight.code.lines[line].n_args);
+    fn run(&mut self, line: usize, args: [Operand; MOST_ARGS], to: Register) {
+        let n_args = self.straight.code.lines[line].args().len();
         match self.straight.code.actions[line] {
             Action::Load(addr) => {
                 let from = self.memory(addr);
@@ -358,7 +361,7 @@ impl Emitter<'_> {
                 Jit::Call => self.call_one(op, &args[..n_args], to),
             },
             Action::Fma(signs) => {
-                let args = args.map(|arg| self.source(arg));
+                let args = [0, 1, 2].map(|k| self.source(args[k]));
                 self.asm.fma(signs, to, args);
             }
             Action::Counter(info) => {
@@ -388,6 +391,9 @@ impl Emitter<'_> {
                 self.asm.copy(to, Source::Memory(from));
             }
             Action::Calls(number) => self.call_four(number),
+            Action::Numerators(group) => self.numerators(group, &args[..n_args]),
+            Action::Quotients(group) => self.quotients(group, &args[..n_args]),
+            Action::Roots(group) => self.roots(group, &args[..n_args]),
             Action::Begin(res) => {
                 let pointer = at(self.at.res, 8 * res as i32);
                 self.asm.put(Instruction::with2(Op::Cmp_rm64_imm8, pointer, 0));
@@ -431,16 +437,17 @@ impl Emitter<'_> {
     /// Calls made together.
     fn call_four(&mut self, number: u32) {
         let group = &self.straight.code.groups[number as usize];
+        let Kind::Call(function) = group.kind else { return };
         let first = self.frame.staged + LANES as u32 * number;
         for lane in 0..LANES as u32 {
             // Lanes that are left over repeat the first one.
-            let from = self.number(first + if lane < group.n_calls { lane } else { 0 });
+            let from = self.number(first + if lane < group.len { lane } else { 0 });
             self.asm.copy(Register::XMM0 + lane, Source::Memory(from));
         }
         self.asm.put(Instruction::with2(Op::Mov_r32_imm32, Register::EDI, group.tags as u32));
         let results = self.number(first);
         self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, results));
-        self.call(group.function);
+        self.call(function);
     }
 
     fn call(&mut self, function: usize) {
