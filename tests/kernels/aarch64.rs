@@ -11,7 +11,8 @@ use crate::builder::Builder;
 /// The instructions of a kernel: for each function their names with the form of vectors.
 fn names(kernel: &Arc<Kernel>, options: &JitOptions) -> Vec<String> {
     let text = asm_aarch64(kernel, options).expect("it compiles");
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(';'));
+    let lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(';'));
     let names = lines.map(|line| {
         let name = line.split_whitespace().next().unwrap_or_default();
         format!("{name}{}", if line.contains(".2d") { ".2d" } else { "" })

@@ -13,6 +13,7 @@ mod roll;
 mod scalars;
 mod stores;
 mod threads;
+mod together;
 mod vectors;
 
 use std::sync::Arc;
