@@ -8,6 +8,7 @@
 
 use super::ir::{Base, Inst, Kernel, Val};
 use super::lanes::independent;
+use super::schedule::Paths;
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Inst as Operation, Jit, ScalarOp};
 
@@ -112,7 +113,11 @@ impl<'k> Segment<'k> {
     fn of(kernel: &Kernel, insts: &'k [Inst], definitions: &mut [u32]) -> Option<Segment<'k>> {
         insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
         let n = insts.len();
-        let latency = insts.iter().map(latency).collect();
+        let latency_of = |inst: &Inst| match *inst {
+            Inst::Apply { op, .. } => latency(op),
+            _ => 0,
+        };
+        let latency = insts.iter().map(latency_of).collect();
         let mut segment = Segment { insts, needs: vec![[NONE; 4]; n], latency, ready: vec![0; n] };
         // Instructions that use memory which is written stay in their order.
         let mut last_pinned = NONE;
@@ -229,15 +234,9 @@ impl<'k> Segment<'k> {
     /// the last argument is there, which may make all of the code wait. And whether there is so
     /// much to do that nothing waits.
     fn groups(&self, operations: &[Like], busy: u32) -> (Vec<Vec<u32>>, bool) {
-        // From the beginning of an instruction to the end of all that needs it.
-        let mut rest = self.latency.clone();
-        for k in (0..rest.len()).rev() {
-            for need in known(&self.needs[k]) {
-                rest[need] = rest[need].max(self.latency[need] + rest[k]);
-            }
-        }
-        let paths = self.ready.iter().zip(&rest).map(|(ready, rest)| ready + rest);
-        let longest = paths.max().unwrap_or(0);
+        let Paths { rest, longest } = Paths::of(&self.latency, |k, each| {
+            known(&self.needs[k]).for_each(|need| each(need as u32));
+        });
         // What waits fills gaps until code takes about twice as long as it is busy.
         let is_busy = longest <= 2 * busy;
         let mut groups = Vec::new();
@@ -283,15 +282,12 @@ struct Like {
     at: u32,
 }
 
-/// Cycles until the result of an instruction is there, about.
-fn latency(inst: &Inst) -> u32 {
-    match inst {
-        Inst::Apply { op, .. } => match op.row().jit {
-            Jit::Call => 45,
-            Jit::Inst(Operation::Div | Operation::Sqrt) => 15,
-            Jit::Inst(_) => 4,
-        },
-        _ => 0,
+/// Cycles until the result of an operation is there, about.
+pub fn latency(op: ScalarOp) -> u32 {
+    match op.row().jit {
+        Jit::Call => 45,
+        Jit::Inst(Operation::Div | Operation::Sqrt) => 15,
+        Jit::Inst(_) => 4,
     }
 }
 

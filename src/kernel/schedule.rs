@@ -8,22 +8,30 @@ const FEW_MOVES: usize = 32;
 /// By the first lines of long code orders are compared.
 const SAMPLE: usize = 512;
 
-/// Allocated as given or in another order, whichever moves less between registers and memory.
+/// Another order of lines.
+pub struct Order {
+    pub lines: Vec<u32>,
+    /// So many steps of hundred may be more than in the order that is given.
+    pub worth: usize,
+}
+
+/// Allocated as given or in another order, whichever moves less between registers and memory, or
+/// little more if the other one is worth that.
 pub fn allocate_best(
     lines: &[Line],
     fixed: &[bool],
     n_registers: Register,
-    order: impl FnOnce() -> Vec<u32>,
+    order: impl FnOnce() -> Order,
 ) -> Allocated {
     let sample = if lines.len() < 4 * SAMPLE { lines.len() } else { SAMPLE };
     let mut as_given = Allocation::new(lines, fixed, n_registers);
     as_given.run(sample);
     if as_given.n_steps() > sample + sample / FEW_MOVES {
-        let order = order();
+        let Order { lines: order, worth } = order();
         let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
         let mut other = Allocation::new(&reordered, fixed, n_registers);
         other.run(sample.min(reordered.len()));
-        if other.n_steps() < as_given.n_steps() {
+        if 100 * other.n_steps() < (100 + worth) * as_given.n_steps() {
             other.run(reordered.len());
             let mut other = other.done();
             for step in &mut other.steps {
@@ -37,6 +45,41 @@ pub fn allocate_best(
     as_given.run(lines.len());
     as_given.done()
 }
+
+/// About how long lines wait for one another.
+pub struct Paths {
+    /// For each line the cycles from its beginning to the end of all that needs it.
+    pub rest: Vec<u32>,
+    /// From the first beginning to the last end.
+    pub longest: u32,
+}
+
+impl Paths {
+    /// Of lines that take so many cycles each until their result is there. `needs` gives to its
+    /// second argument the lines that have to come before one.
+    pub fn of(latency: &[u32], needs: impl Fn(usize, &mut dyn FnMut(u32))) -> Paths {
+        let mut rest = latency.to_vec();
+        let mut longest = 0;
+        for line in (0..rest.len()).rev() {
+            let of_line = rest[line];
+            longest = longest.max(of_line);
+            needs(line, &mut |need| {
+                let before = &mut rest[need as usize];
+                *before = (*before).max(latency[need as usize] + of_line);
+            });
+        }
+        Paths { rest, longest }
+    }
+
+    /// Puts lines that can wait behind those that cannot, each part of [`WINDOW`] cycles as it is:
+    /// a processor itself does first what is ready among the instructions that it sees.
+    pub fn sort(&self, lines: &mut [u32]) {
+        lines.sort_by_key(|&line| (self.longest - self.rest[line as usize]) / WINDOW);
+    }
+}
+
+/// Cycles in which a processor does about as many instructions as it looks ahead.
+const WINDOW: u32 = 32;
 
 /// The lines in the order in which a walk from each line without result, in turn, needs them; of
 /// the arguments of a line the one whose computation takes more registers comes first (R. Sethi,
@@ -105,4 +148,67 @@ fn needs(lines: &[Line], maker: &[u32]) -> Vec<u32> {
         need.push(at_once.max().unwrap_or(0).max(1));
     }
     need
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines that make one value each, of some before.
+    fn random_lines(n: usize, seed: u64) -> Vec<Line> {
+        let mut state = seed;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let line = |k: usize| {
+            let n_args = if k == 0 { 0 } else { random(MOST_ARGS + 1) };
+            let args: Vec<Value> =
+                (0..n_args).map(|_| (k - 1 - random(k.min(30))) as u32).collect();
+            Line { dst: Some(k as u32), is_kept: true, ..Line::of(&args) }
+        };
+        (0..n).map(line).collect()
+    }
+
+    fn paths(lines: &[Line]) -> Paths {
+        let latency: Vec<u32> = (0..lines.len() as u32).map(|k| 1 + k * k % 17).collect();
+        Paths::of(&latency, |line, each| lines[line].args().iter().for_each(|&arg| each(arg)))
+    }
+
+    #[test]
+    fn lines_come_after_what_they_need() {
+        for seed in 0..20 {
+            let lines = random_lines(300, seed);
+            let mut order = depth_first_from(&lines, lines.len(), |_| true);
+            paths(&lines).sort(&mut order);
+            let mut is_done = vec![false; lines.len()];
+            for &line in &order {
+                assert!(lines[line as usize].args().iter().all(|&arg| is_done[arg as usize]));
+                is_done[line as usize] = true;
+            }
+            assert!(is_done.into_iter().all(|done| done));
+        }
+    }
+
+    /// A chain of 40 lines, and before it 40 others that are needed at its end only.
+    #[test]
+    fn what_can_wait_comes_later() {
+        let mut lines: Vec<Line> =
+            (0..40).map(|k| Line { dst: Some(k), ..Line::of(&[]) }).collect();
+        for k in 40..80 {
+            let last = if k == 40 { vec![] } else { vec![k - 1] };
+            lines.push(Line { dst: Some(k), ..Line::of(&last) });
+        }
+        lines.extend((0..40).map(|k| Line { dst: Some(80 + k), ..Line::of(&[79, k]) }));
+        let paths = Paths::of(&vec![4; lines.len()], |line, each| {
+            lines[line].args().iter().for_each(|&arg| each(arg));
+        });
+        assert_eq!(paths.longest, 4 * 41);
+        let mut order: Vec<u32> = (0..lines.len() as u32).collect();
+        paths.sort(&mut order);
+        // All but the last part of the chain, in which its end and the others are.
+        let parts = (4 * 40 - 1) / WINDOW;
+        let before: Vec<u32> = (40..40 + parts * WINDOW / 4).collect();
+        assert_eq!(order[..before.len()], before);
+    }
 }

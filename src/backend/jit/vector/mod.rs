@@ -21,7 +21,8 @@ use super::{JitOptions, Vectors};
 use crate::backend::abi::EngineError;
 use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
-use crate::kernel::{lanes, schedule};
+use crate::kernel::lanes;
+use crate::kernel::schedule::{self, Order};
 
 use body::{Action, Code, Home, Invariant};
 pub(super) use emit::compile;
@@ -125,7 +126,7 @@ impl Wide {
         let form = form_of(kernel, id, body, options)?;
         let code = Code::of(kernel, id, &kernel.insts[body.begin + 1..body.end], constants);
         let fixed = code.fixed();
-        let order = || schedule::depth_first(&code.lines, fixed.len());
+        let order = || Order { lines: schedule::depth_first(&code.lines, fixed.len()), worth: 0 };
         let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
         let accessed = code.actions.iter().filter_map(|action| match *action {
             Action::Load(addr) | Action::Store(addr) => Some(addr),

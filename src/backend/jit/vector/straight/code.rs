@@ -11,6 +11,7 @@ use crate::backend::jit::vector::operation::{self, Signs};
 use crate::kernel::allocate::{Branch, Line, Value};
 use crate::kernel::ir::{AddrId, Base, Inst, Val};
 use crate::kernel::pack::{self, Kind};
+use crate::kernel::schedule::Paths;
 use crate::kernel::stores::Written;
 use crate::ops::math::LANES;
 use crate::ops::scalar::{Jit, ScalarOp};
@@ -42,6 +43,19 @@ pub(super) enum Action {
     /// Goes on at [`Action::End`] unless a result is wanted.
     Begin(u32),
     End,
+}
+
+impl Action {
+    /// Cycles until the result is there, about.
+    fn latency(self) -> u32 {
+        match self {
+            Action::Apply(op) => pack::latency(op),
+            Action::Fma(_) => 4,
+            Action::Calls(_) => 45,
+            Action::Quotients(_) | Action::Roots(_) => 30,
+            _ => 1,
+        }
+    }
 }
 
 /// Where a value has its place in memory.
@@ -132,6 +146,47 @@ impl Code {
     /// Whether anything is called.
     pub fn has_calls(&self) -> bool {
         self.lines.iter().any(|line| line.is_call)
+    }
+
+    /// How long lines wait for one another.
+    pub fn paths(&self, n_values: usize) -> Paths {
+        const NONE: u32 = u32::MAX;
+        let mut makers = vec![NONE; n_values];
+        let mut makers_of_groups = vec![NONE; self.groups.len()];
+        let mut pinned_before = vec![NONE; self.lines.len()];
+        let mut last_pinned = NONE;
+        let mut latency = Vec::with_capacity(self.lines.len());
+        for (number, (line, action)) in (0..).zip(self.lines.iter().zip(&self.actions)) {
+            if let Some(dst) = line.dst {
+                makers[dst as usize] = number;
+            }
+            if let Action::Calls(group) | Action::Quotients(group) | Action::Roots(group) = *action
+            {
+                makers_of_groups[group as usize] = number;
+            }
+            if self.pinned[number as usize] && !line.keeps {
+                pinned_before[number as usize] = last_pinned;
+                last_pinned = number;
+            }
+            latency.push(action.latency());
+        }
+        let mut paths = Paths::of(&latency, |line, each| {
+            let of_group = |value: Value| match self.homes[value as usize] {
+                Home::Staged(place) => makers_of_groups[place as usize / LANES],
+                _ => NONE,
+            };
+            let args = self.lines[line].args().iter();
+            let needs = args.flat_map(|&arg| [makers[arg as usize], of_group(arg)]);
+            needs.chain([pinned_before[line]]).filter(|&need| need != NONE).for_each(each);
+        });
+        // What is stored for good is stored at once.
+        for (number, line) in self.lines.iter().enumerate().filter(|(_, line)| line.keeps) {
+            let maker = line.args().first().map(|&arg| makers[arg as usize]);
+            if let Some(&rest) = maker.and_then(|maker| paths.rest.get(maker as usize)) {
+                paths.rest[number] = rest;
+            }
+        }
+        paths
     }
 
     /// The addresses that lines use.

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::pointers::Pointers;
 use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, LoopId};
-use crate::kernel::schedule;
+use crate::kernel::schedule::{self, Order};
 
 use code::Code;
 pub(in crate::backend::jit) use emit::compile;
@@ -54,7 +54,7 @@ impl Straight {
         let form = if has_avx512 { Form::OneOf32 } else { Form::One };
         let code = Code::of(around, &around.kernel.insts[begin..end]);
         let fixed = code.fixed();
-        let order = || depth_first(&code, fixed.len());
+        let order = || order(&code, fixed.len());
         let mut allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
         let center = allocated.center_slots();
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
@@ -67,14 +67,17 @@ impl Straight {
     }
 }
 
-/// The lines depth first, from one branch to the next.
-fn depth_first(code: &Code, n_values: usize) -> Vec<u32> {
+/// The lines depth first, from one branch to the next; where they wait for one another, what the
+/// rest waits for comes first.
+fn order(code: &Code, n_values: usize) -> Order {
     let mut last_use = vec![0; n_values];
     for (number, line) in code.lines.iter().enumerate() {
         for &arg in line.args() {
             last_use[arg as usize] = number;
         }
     }
+    let paths = code.paths(n_values);
+    let is_waiting = paths.longest > code.lines.len() as u32 / AT_ONCE;
     let mut order = Vec::with_capacity(code.lines.len());
     let mut begin = 0;
     while begin < code.lines.len() {
@@ -88,11 +91,20 @@ fn depth_first(code: &Code, n_values: usize) -> Vec<u32> {
                 || line.dst.is_none_or(|dst| last_use[dst as usize] >= begin + len)
         };
         let section = schedule::depth_first_from(&rest[..len], n_values, is_root);
+        let from = order.len();
         order.extend(section.into_iter().map(|line| begin as u32 + line));
+        if is_waiting {
+            paths.sort(&mut order[from..]);
+        }
         if len < rest.len() {
             order.push((begin + len) as u32);
         }
         begin += len + 1;
     }
-    order
+    Order { lines: order, worth: if is_waiting { WORTH } else { 0 } }
 }
+
+/// Instructions that a processor does in a cycle, where they do not wait for one another.
+const AT_ONCE: u32 = 4;
+/// Where they do, so many moves of hundred instructions are worth less waiting.
+const WORTH: usize = 8;
