@@ -56,8 +56,10 @@ pub fn alike(insts: &[Inst]) -> usize {
 
 /// The kernel with like operations next to one another; `None` if there are none.
 pub fn pack(kernel: &Kernel) -> Option<Kernel> {
-    // Two at least.
-    kernel.insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
+    let Busy { n_calls, n_divisions, .. } = Busy::of(&kernel.insts);
+    if n_calls.max(n_divisions) < 2 {
+        return None;
+    }
     let mut in_vectors = vec![false; kernel.insts.len()];
     for (_, body) in independent(kernel) {
         in_vectors[body.begin..body.end].fill(true);
@@ -74,10 +76,13 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
         }
         let end = insts.len().min(begin + MOST_AT_ONCE);
         let len = (begin..end).take_while(|&pc| is_plain(pc)).count();
-        // Calls before the rest, as most is to be had there.
-        for calls in [true, false] {
+        let Busy { n_calls, n_divisions, cycles, dividing } = Busy::of(&insts[begin..begin + len]);
+        // Calls before the rest, as most is to be had there. If not all waits for divisions and
+        // square roots, it costs more to fill and to empty vectors.
+        let ways = [(true, n_calls > 1), (false, n_divisions > 1 && dividing > cycles)];
+        for (calls, _) in ways.into_iter().filter(|&(_, is_worth_it)| is_worth_it) {
             let segment = Segment::of(kernel, &insts[begin..begin + len], &mut definitions);
-            if let Some(order) = segment.and_then(|segment| segment.order(calls)) {
+            if let Some(order) = segment.order(calls, cycles.max(dividing)) {
                 is_changed = true;
                 let before = insts[begin..begin + len].to_vec();
                 for (to, from) in insts[begin..].iter_mut().zip(order) {
@@ -98,6 +103,36 @@ fn is_plain(inst: &Inst) -> bool {
     inst.is_straight() || matches!(inst, Inst::Counter { .. })
 }
 
+/// What there is to do.
+#[derive(Default)]
+struct Busy {
+    n_calls: usize,
+    n_divisions: usize,
+    /// About how many cycles all takes where nothing waits, calls made together with others, but
+    /// for divisions and square roots, which are done beside, one by one; and those.
+    cycles: u32,
+    dividing: u32,
+}
+
+impl Busy {
+    fn of(insts: &[Inst]) -> Busy {
+        let mut busy = Busy { cycles: insts.len() as u32 * 2 / 5, ..Busy::default() };
+        for kind in insts.iter().filter_map(kind) {
+            match kind {
+                Kind::Call(_) => {
+                    busy.n_calls += 1;
+                    busy.cycles += 7;
+                }
+                Kind::Quotient | Kind::Root => {
+                    busy.n_divisions += 1;
+                    busy.dividing += 5;
+                }
+            }
+        }
+        busy
+    }
+}
+
 /// Straight-line code.
 struct Segment<'k> {
     insts: &'k [Inst],
@@ -109,9 +144,7 @@ struct Segment<'k> {
 }
 
 impl<'k> Segment<'k> {
-    /// Reads straight-line code; `None` if no two operations can be done at once.
-    fn of(kernel: &Kernel, insts: &'k [Inst], definitions: &mut [u32]) -> Option<Segment<'k>> {
-        insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
+    fn of(kernel: &Kernel, insts: &'k [Inst], definitions: &mut [u32]) -> Segment<'k> {
         let n = insts.len();
         let latency_of = |inst: &Inst| match *inst {
             Inst::Apply { op, .. } => latency(op),
@@ -149,21 +182,17 @@ impl<'k> Segment<'k> {
             let ready = known(needs).map(|need| segment.ready[need] + segment.latency[need]).max();
             segment.ready[k as usize] = ready.unwrap_or(0);
         }
-        Some(segment)
+        segment
     }
 
     /// An order with like calls next to one another, or with like operations that are none, where
-    /// calls that are next to one another stay so; `None` if that changes nothing.
-    fn order(&self, calls: bool) -> Option<Vec<u32>> {
+    /// calls that are next to one another stay so; `None` if that changes nothing. All takes `busy`
+    /// cycles if nothing waits.
+    fn order(&self, calls: bool, busy: u32) -> Option<Vec<u32>> {
         let together = self.together(calls);
         let mut operations = self.operations(calls, &together);
         operations.sort_unstable();
-        let [busy, dividing] = self.busy();
-        // Elsewhere it costs more to fill and to empty vectors.
-        if !calls && dividing <= busy {
-            return None;
-        }
-        let (mut groups, is_busy) = self.groups(&operations, busy.max(dividing));
+        let (mut groups, is_busy) = self.groups(&operations, busy);
         if groups.is_empty() {
             return None;
         }
@@ -215,19 +244,6 @@ impl<'k> Segment<'k> {
             }
         }
         operations
-    }
-
-    /// About how many cycles all takes where nothing waits, calls made together with others, but
-    /// for divisions and square roots, which are done beside, one by one; and those.
-    fn busy(&self) -> [u32; 2] {
-        let mut busy = [self.insts.len() as u32 * 2 / 5, 0];
-        for kind in self.insts.iter().filter_map(kind) {
-            match kind {
-                Kind::Call(_) => busy[0] += 7,
-                Kind::Quotient | Kind::Root => busy[1] += 5,
-            }
-        }
-        busy
     }
 
     /// Up to four operations each that can be done at once at no loss: the first results come when

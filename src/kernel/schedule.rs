@@ -5,7 +5,8 @@ use super::allocate::{Allocated, Allocation, Line, MOST_ARGS, Register, Step, Va
 /// Of so many lines one that moves something between registers and memory is too few to look for
 /// another order.
 const FEW_MOVES: usize = 32;
-/// By the first lines of long code orders are compared.
+/// Code of so many lines is long: its orders are compared by the first lines, so many.
+pub const LONG: usize = 2048;
 const SAMPLE: usize = 512;
 
 /// Another order of lines.
@@ -23,7 +24,7 @@ pub fn allocate_best(
     n_registers: Register,
     order: impl FnOnce() -> Order,
 ) -> Allocated {
-    let sample = if lines.len() < 4 * SAMPLE { lines.len() } else { SAMPLE };
+    let sample = if lines.len() < LONG { lines.len() } else { SAMPLE };
     let mut as_given = Allocation::new(lines, fixed, n_registers);
     as_given.run(sample);
     if as_given.n_steps() > sample + sample / FEW_MOVES {

@@ -47,26 +47,25 @@ impl Written {
     }
 }
 
-/// The kernel with each store after the instruction that makes its value, if both are in the same
+/// The instructions with each store after the one that makes its value, if both are in the same
 /// straight-line code and nothing else touches the place; `None` if all are there already. Stores do
 /// not part like operations that are done at once where the code `packs`.
-pub fn early(kernel: &Kernel, packs: bool) -> Option<Kernel> {
+pub fn early(kernel: &Kernel, packs: bool) -> Option<Vec<Inst>> {
     let mut definitions = vec![NONE; kernel.n_values as usize];
-    let mut insts = kernel.insts.clone();
-    let mut is_changed = false;
+    let mut insts: Option<Vec<Inst>> = None;
     let mut begin = 0;
-    while begin < insts.len() {
+    while begin < kernel.insts.len() {
         let is_plain = |inst: &&Inst| inst.is_straight() || matches!(inst, Inst::Counter { .. });
         let len = kernel.insts[begin..].iter().take_while(is_plain).count();
         let block = begin..begin + len;
         let stores = moves(kernel, &kernel.insts[block.clone()], &mut definitions);
         if !stores.is_empty() {
-            is_changed = true;
+            let insts = insts.get_or_insert_with(|| kernel.insts.clone());
             write(&kernel.insts[block.clone()], stores, packs, &mut insts[block]);
         }
         begin += len + 1;
     }
-    is_changed.then(|| Kernel { insts, ..kernel.clone() })
+    insts
 }
 
 const NONE: u32 = u32::MAX;

@@ -267,8 +267,10 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
         let packs = options.vectors != Vectors::Narrow && vector::is_supported();
         let packed = if packs { pack(&kernel) } else { None };
         let packs = packed.is_some();
-        let kernel = packed.map_or(kernel, Arc::new);
-        let kernel = early(&kernel, packs).map_or(kernel, Arc::new);
+        let mut kernel = packed.map_or(kernel, Arc::new);
+        if let Some(insts) = early(&kernel, packs) {
+            Arc::make_mut(&mut kernel).insts = insts;
+        }
         let chains = Chains::new(&kernel);
         let plan = Plan::new(&kernel, &chains, &loops, packs, options);
         let mut inner_scratch = 0;

@@ -76,8 +76,9 @@ fn order(code: &Code, n_values: usize) -> Order {
             last_use[arg as usize] = number;
         }
     }
-    let paths = code.paths(n_values);
-    let is_waiting = paths.longest > code.lines.len() as u32 / AT_ONCE;
+    // In long code there is mostly enough to do, and its compilation is to be short.
+    let paths = (code.lines.len() < schedule::LONG).then(|| code.paths(n_values));
+    let paths = paths.filter(|paths| paths.longest > code.lines.len() as u32 / AT_ONCE);
     let mut order = Vec::with_capacity(code.lines.len());
     let mut begin = 0;
     while begin < code.lines.len() {
@@ -93,7 +94,7 @@ fn order(code: &Code, n_values: usize) -> Order {
         let section = schedule::depth_first_from(&rest[..len], n_values, is_root);
         let from = order.len();
         order.extend(section.into_iter().map(|line| begin as u32 + line));
-        if is_waiting {
+        if let Some(paths) = &paths {
             paths.sort(&mut order[from..]);
         }
         if len < rest.len() {
@@ -101,7 +102,7 @@ fn order(code: &Code, n_values: usize) -> Order {
         }
         begin += len + 1;
     }
-    Order { lines: order, worth: if is_waiting { WORTH } else { 0 } }
+    Order { lines: order, worth: if paths.is_some() { WORTH } else { 0 } }
 }
 
 /// Instructions that a processor does in a cycle, where they do not wait for one another.
