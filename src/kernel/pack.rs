@@ -37,6 +37,11 @@ pub fn is_tagged(op: ScalarOp) -> bool {
     op.row().wide.and_then(|wide| wide.tag).is_some_and(|tag| tag != 0.0)
 }
 
+/// Whether divisions and square roots of straight-line code are worth to be done at once.
+pub fn is_dividing(insts: &[Inst]) -> bool {
+    Busy::of(insts).is_dividing()
+}
+
 /// How many of the first instructions can be done at once.
 pub fn alike(insts: &[Inst]) -> usize {
     let Some(first) = insts.first().and_then(kind) else { return 1 };
@@ -76,13 +81,12 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
         }
         let end = insts.len().min(begin + MOST_AT_ONCE);
         let len = (begin..end).take_while(|&pc| is_plain(pc)).count();
-        let Busy { n_calls, n_divisions, cycles, dividing } = Busy::of(&insts[begin..begin + len]);
-        // Calls before the rest, as most is to be had there. If not all waits for divisions and
-        // square roots, it costs more to fill and to empty vectors.
-        let ways = [(true, n_calls > 1), (false, n_divisions > 1 && dividing > cycles)];
+        let busy = Busy::of(&insts[begin..begin + len]);
+        // Calls before the rest, as most is to be had there.
+        let ways = [(true, busy.n_calls > 1), (false, busy.is_dividing())];
         for (calls, _) in ways.into_iter().filter(|&(_, is_worth_it)| is_worth_it) {
             let segment = Segment::of(kernel, &insts[begin..begin + len], &mut definitions);
-            if let Some(order) = segment.order(calls, cycles.max(dividing)) {
+            if let Some(order) = segment.order(calls, busy.cycles.max(busy.dividing)) {
                 is_changed = true;
                 let before = insts[begin..begin + len].to_vec();
                 for (to, from) in insts[begin..].iter_mut().zip(order) {
@@ -130,6 +134,12 @@ impl Busy {
             }
         }
         busy
+    }
+
+    /// Whether all waits for divisions and square roots. Elsewhere it would cost more to fill and
+    /// to empty vectors.
+    fn is_dividing(&self) -> bool {
+        self.n_divisions > 1 && self.dividing > self.cycles
     }
 }
 

@@ -118,9 +118,14 @@ impl Code {
             written: Written::of(around.kernel, insts),
             code: Code::default(),
         };
+        let is_dividing = around.packs && pack::is_dividing(insts);
         let mut rest = insts;
         while let [inst, others @ ..] = rest {
-            let n = if around.packs { pack::alike(rest) } else { 1 };
+            let n = match pack::kind(inst) {
+                Some(Kind::Call(_)) if around.packs => pack::alike(rest),
+                Some(Kind::Quotient | Kind::Root) if is_dividing => pack::alike(rest),
+                _ => 1,
+            };
             if n > 1 {
                 reader.group(&rest[..n]);
                 rest = &rest[n..];
