@@ -6,15 +6,21 @@ use super::allocate::{Allocated, Allocation, Line, MOST_ARGS, Register, Step, Va
 /// another order.
 const FEW_MOVES: usize = 32;
 /// Code of so many lines is long: its orders are compared by the first lines, so many.
-pub const LONG: usize = 2048;
+const LONG: usize = 2048;
 const SAMPLE: usize = 512;
 
 /// Another order of lines.
 pub struct Order {
     pub lines: Vec<u32>,
-    /// So many steps of hundred may be more than in the order that is given.
-    pub worth: usize,
+    /// Whether lines wait less for one another than in the order that is given, which is worth
+    /// some moves.
+    pub waits_less: bool,
 }
+
+/// So many moves of hundred steps are worth less waiting.
+const WORTH: usize = 8;
+/// Lines that a processor does in a cycle, where they do not wait for one another.
+const AT_ONCE: u32 = 4;
 
 /// Allocated as given or in another order, whichever moves less between registers and memory, or
 /// little more if the other one is worth that.
@@ -28,7 +34,8 @@ pub fn allocate_best(
     let mut as_given = Allocation::new(lines, fixed, n_registers);
     as_given.run(sample);
     if as_given.n_steps() > sample + sample / FEW_MOVES {
-        let Order { lines: order, worth } = order();
+        let Order { lines: order, waits_less } = order();
+        let worth = if waits_less { WORTH } else { 0 };
         let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
         let mut other = Allocation::new(&reordered, fixed, n_registers);
         other.run(sample.min(reordered.len()));
@@ -70,6 +77,46 @@ impl Paths {
             });
         }
         Paths { rest, longest }
+    }
+
+    /// Of lines to be allocated, if they wait for one another longer than they take otherwise.
+    /// Those that are pinned stay in their order, unless they keep what is made before. There may
+    /// be other makers of values than the lines with these as `dst`.
+    pub fn of_lines(
+        lines: &[Line],
+        n_values: usize,
+        latency: impl Fn(usize) -> u32,
+        is_pinned: impl Fn(usize) -> bool,
+        other_maker: impl Fn(Value) -> Option<u32>,
+    ) -> Option<Paths> {
+        // In long code there is mostly enough to do, and its compilation is to be short.
+        if lines.len() >= LONG {
+            return None;
+        }
+        let mut makers = vec![None; n_values];
+        let mut pinned_before = vec![None; lines.len()];
+        let mut last_pinned = None;
+        for (number, line) in lines.iter().enumerate() {
+            if let Some(dst) = line.dst {
+                makers[dst as usize] = Some(number as u32);
+            }
+            if is_pinned(number) && !line.keeps {
+                pinned_before[number] = last_pinned.replace(number as u32);
+            }
+        }
+        let maker = |value: Value| makers[value as usize].or_else(|| other_maker(value));
+        let latency: Vec<u32> = (0..lines.len()).map(latency).collect();
+        let mut paths = Paths::of(&latency, |line, each| {
+            let makers = lines[line].args().iter().filter_map(|&arg| maker(arg));
+            makers.chain(pinned_before[line]).for_each(each);
+        });
+        // What is stored for good is stored at once.
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.keeps) {
+            if let Some(maker) = line.args().first().and_then(|&arg| maker(arg)) {
+                paths.rest[number] = paths.rest[maker as usize];
+            }
+        }
+        Some(paths).filter(|paths| paths.longest > lines.len() as u32 / AT_ONCE)
     }
 
     /// Puts lines that can wait behind those that cannot, each part of [`WINDOW`] cycles as it is:

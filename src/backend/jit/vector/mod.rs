@@ -126,7 +126,9 @@ impl Wide {
         let form = form_of(kernel, id, body, options)?;
         let code = Code::of(kernel, id, &kernel.insts[body.begin + 1..body.end], constants);
         let fixed = code.fixed();
-        let order = || Order { lines: schedule::depth_first(&code.lines, fixed.len()), worth: 0 };
+        // What waits waits less than values of all lanes take to memory and back.
+        let order =
+            || Order { lines: schedule::depth_first(&code.lines, fixed.len()), waits_less: false };
         let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
         let accessed = code.actions.iter().filter_map(|action| match *action {
             Action::Load(addr) | Action::Store(addr) => Some(addr),

@@ -153,45 +153,22 @@ impl Code {
         self.lines.iter().any(|line| line.is_call)
     }
 
-    /// How long lines wait for one another.
-    pub fn paths(&self, n_values: usize) -> Paths {
-        const NONE: u32 = u32::MAX;
-        let mut makers = vec![NONE; n_values];
-        let mut makers_of_groups = vec![NONE; self.groups.len()];
-        let mut pinned_before = vec![NONE; self.lines.len()];
-        let mut last_pinned = NONE;
-        let mut latency = Vec::with_capacity(self.lines.len());
-        for (number, (line, action)) in (0..).zip(self.lines.iter().zip(&self.actions)) {
-            if let Some(dst) = line.dst {
-                makers[dst as usize] = number;
-            }
+    /// How long lines wait for one another, if that is long.
+    pub fn paths(&self, n_values: usize) -> Option<Paths> {
+        let mut makers = vec![None; self.groups.len()];
+        for (number, action) in (0..).zip(&self.actions) {
             if let Action::Calls(group) | Action::Quotients(group) | Action::Roots(group) = *action
             {
-                makers_of_groups[group as usize] = number;
-            }
-            if self.pinned[number as usize] && !line.keeps {
-                pinned_before[number as usize] = last_pinned;
-                last_pinned = number;
-            }
-            latency.push(action.latency());
-        }
-        let mut paths = Paths::of(&latency, |line, each| {
-            let of_group = |value: Value| match self.homes[value as usize] {
-                Home::Staged(place) => makers_of_groups[place as usize / LANES],
-                _ => NONE,
-            };
-            let args = self.lines[line].args().iter();
-            let needs = args.flat_map(|&arg| [makers[arg as usize], of_group(arg)]);
-            needs.chain([pinned_before[line]]).filter(|&need| need != NONE).for_each(each);
-        });
-        // What is stored for good is stored at once.
-        for (number, line) in self.lines.iter().enumerate().filter(|(_, line)| line.keeps) {
-            let maker = line.args().first().map(|&arg| makers[arg as usize]);
-            if let Some(&rest) = maker.and_then(|maker| paths.rest.get(maker as usize)) {
-                paths.rest[number] = rest;
+                makers[group as usize] = Some(number);
             }
         }
-        paths
+        let of_group = |value: Value| match self.homes[value as usize] {
+            Home::Staged(place) => makers[place as usize / LANES],
+            _ => None,
+        };
+        let latency = |line: usize| self.actions[line].latency();
+        let is_pinned = |line: usize| self.pinned[line];
+        Paths::of_lines(&self.lines, n_values, latency, is_pinned, of_group)
     }
 
     /// The addresses that lines use.

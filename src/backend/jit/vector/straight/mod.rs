@@ -76,9 +76,7 @@ fn order(code: &Code, n_values: usize) -> Order {
             last_use[arg as usize] = number;
         }
     }
-    // In long code there is mostly enough to do, and its compilation is to be short.
-    let paths = (code.lines.len() < schedule::LONG).then(|| code.paths(n_values));
-    let paths = paths.filter(|paths| paths.longest > code.lines.len() as u32 / AT_ONCE);
+    let paths = code.paths(n_values);
     let mut order = Vec::with_capacity(code.lines.len());
     let mut begin = 0;
     while begin < code.lines.len() {
@@ -102,10 +100,5 @@ fn order(code: &Code, n_values: usize) -> Order {
         }
         begin += len + 1;
     }
-    Order { lines: order, worth: if paths.is_some() { WORTH } else { 0 } }
+    Order { lines: order, waits_less: paths.is_some() }
 }
-
-/// Instructions that a processor does in a cycle, where they do not wait for one another.
-const AT_ONCE: u32 = 4;
-/// Where they do, so many moves of hundred instructions are worth less waiting.
-const WORTH: usize = 8;
