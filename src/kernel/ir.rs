@@ -50,6 +50,29 @@ pub struct Kernel {
     pub cost: u64,
 }
 
+impl Kernel {
+    /// The same with other instructions.
+    pub fn with(&self, insts: Vec<Inst>) -> Kernel {
+        Kernel {
+            name: self.name.clone(),
+            args: self.args.clone(),
+            res: self.res.clone(),
+            insts,
+            addrs: self.addrs.clone(),
+            loops: self.loops.clone(),
+            conds: self.conds.clone(),
+            calls: self.calls.clone(),
+            checks: self.checks.clone(),
+            counters: self.counters.clone(),
+            data: self.data.clone(),
+            tables: self.tables.clone(),
+            n_values: self.n_values,
+            work_len: self.work_len,
+            cost: self.cost,
+        }
+    }
+}
+
 /// One argument or result of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {

@@ -59,12 +59,10 @@ pub fn alike(insts: &[Inst]) -> usize {
     n
 }
 
-/// The kernel with like operations next to one another; `None` if there are none.
-pub fn pack(kernel: &Kernel) -> Option<Kernel> {
-    let Busy { n_calls, n_divisions, .. } = Busy::of(&kernel.insts);
-    if n_calls.max(n_divisions) < 2 {
-        return None;
-    }
+/// The instructions with like operations next to one another; `None` if there are none.
+pub fn pack(kernel: &Kernel) -> Option<Vec<Inst>> {
+    // Two at least.
+    kernel.insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
     let mut in_vectors = vec![false; kernel.insts.len()];
     for (_, body) in independent(kernel) {
         in_vectors[body.begin..body.end].fill(true);
@@ -96,7 +94,7 @@ pub fn pack(kernel: &Kernel) -> Option<Kernel> {
         }
         begin += len;
     }
-    is_changed.then(|| Kernel { insts, ..kernel.clone() })
+    is_changed.then_some(insts)
 }
 
 /// Instructions in which like operations are looked for, which caches hold.
@@ -260,9 +258,7 @@ impl<'k> Segment<'k> {
     /// the last argument is there, which may make all of the code wait. And whether there is so
     /// much to do that nothing waits.
     fn groups(&self, operations: &[Like], busy: u32) -> (Vec<Vec<u32>>, bool) {
-        let Paths { rest, longest } = Paths::of(&self.latency, |k, each| {
-            known(&self.needs[k]).for_each(|need| each(need as u32));
-        });
+        let Paths { rest, longest } = Paths::of(&self.latency, |k| known(&self.needs[k]));
         // What waits fills gaps until code takes about twice as long as it is busy.
         let is_busy = longest <= 2 * busy;
         let mut groups = Vec::new();

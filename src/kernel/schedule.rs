@@ -63,18 +63,17 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Of lines that take so many cycles each until their result is there. `needs` gives to its
-    /// second argument the lines that have to come before one.
-    pub fn of(latency: &[u32], needs: impl Fn(usize, &mut dyn FnMut(u32))) -> Paths {
+    /// Of lines that take so many cycles each until their result is there. `needs` gives the lines
+    /// that have to come before one.
+    pub fn of<I: Iterator<Item = usize>>(latency: &[u32], needs: impl Fn(usize) -> I) -> Paths {
         let mut rest = latency.to_vec();
         let mut longest = 0;
         for line in (0..rest.len()).rev() {
             let of_line = rest[line];
             longest = longest.max(of_line);
-            needs(line, &mut |need| {
-                let before = &mut rest[need as usize];
-                *before = (*before).max(latency[need as usize] + of_line);
-            });
+            for need in needs(line) {
+                rest[need] = rest[need].max(latency[need] + of_line);
+            }
         }
         Paths { rest, longest }
     }
@@ -87,7 +86,7 @@ impl Paths {
         n_values: usize,
         latency: impl Fn(usize) -> u32,
         is_pinned: impl Fn(usize) -> bool,
-        other_maker: impl Fn(Value) -> Option<u32>,
+        other_maker: impl Fn(Value) -> Option<usize>,
     ) -> Option<Paths> {
         // In long code there is mostly enough to do, and its compilation is to be short.
         if lines.len() >= LONG {
@@ -98,22 +97,22 @@ impl Paths {
         let mut last_pinned = None;
         for (number, line) in lines.iter().enumerate() {
             if let Some(dst) = line.dst {
-                makers[dst as usize] = Some(number as u32);
+                makers[dst as usize] = Some(number);
             }
             if is_pinned(number) && !line.keeps {
-                pinned_before[number] = last_pinned.replace(number as u32);
+                pinned_before[number] = last_pinned.replace(number);
             }
         }
         let maker = |value: Value| makers[value as usize].or_else(|| other_maker(value));
         let latency: Vec<u32> = (0..lines.len()).map(latency).collect();
-        let mut paths = Paths::of(&latency, |line, each| {
+        let mut paths = Paths::of(&latency, |line| {
             let makers = lines[line].args().iter().filter_map(|&arg| maker(arg));
-            makers.chain(pinned_before[line]).for_each(each);
+            makers.chain(pinned_before[line])
         });
         // What is stored for good is stored at once.
         for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.keeps) {
             if let Some(maker) = line.args().first().and_then(|&arg| maker(arg)) {
-                paths.rest[number] = paths.rest[maker as usize];
+                paths.rest[number] = paths.rest[maker];
             }
         }
         Some(paths).filter(|paths| paths.longest > lines.len() as u32 / AT_ONCE)
@@ -169,8 +168,10 @@ pub fn depth_first_from(
                 continue;
             }
             open.push((number, true));
+            let args = lines[number as usize].args();
             let mut makers = [NONE; MOST_ARGS];
-            for (maker_of, &arg) in makers.iter_mut().zip(lines[number as usize].args()) {
+            let makers = &mut makers[..args.len()];
+            for (maker_of, &arg) in makers.iter_mut().zip(args) {
                 *maker_of = maker[arg as usize];
             }
             // The last one pushed is visited first.
@@ -188,6 +189,7 @@ fn needs(lines: &[Line], maker: &[u32]) -> Vec<u32> {
     let mut need: Vec<u32> = Vec::with_capacity(lines.len());
     for line in lines {
         let mut parts = [0; MOST_ARGS];
+        let parts = &mut parts[..line.args().len()];
         for (part, &arg) in parts.iter_mut().zip(line.args()) {
             *part = of(arg, &need).unwrap_or(0);
         }
@@ -220,7 +222,7 @@ mod tests {
 
     fn paths(lines: &[Line]) -> Paths {
         let latency: Vec<u32> = (0..lines.len() as u32).map(|k| 1 + k * k % 17).collect();
-        Paths::of(&latency, |line, each| lines[line].args().iter().for_each(|&arg| each(arg)))
+        Paths::of(&latency, |line| lines[line].args().iter().map(|&arg| arg as usize))
     }
 
     #[test]
@@ -248,9 +250,8 @@ mod tests {
             lines.push(Line { dst: Some(k), ..Line::of(&last) });
         }
         lines.extend((0..40).map(|k| Line { dst: Some(80 + k), ..Line::of(&[79, k]) }));
-        let paths = Paths::of(&vec![4; lines.len()], |line, each| {
-            lines[line].args().iter().for_each(|&arg| each(arg));
-        });
+        let needs = |line: usize| lines[line].args().iter().map(|&arg| arg as usize);
+        let paths = Paths::of(&vec![4; lines.len()], needs);
         assert_eq!(paths.longest, 4 * 41);
         let mut order: Vec<u32> = (0..lines.len() as u32).collect();
         paths.sort(&mut order);

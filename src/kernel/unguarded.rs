@@ -15,6 +15,6 @@ pub fn unguarded(kernel: &Kernel) -> Option<Kernel> {
         && kernel.insts.iter().all(|inst| is_guard(inst) || inst.is_straight());
     fits.then(|| {
         let insts = kernel.insts.iter().copied().filter(|inst| !is_guard(inst)).collect();
-        Kernel { insts, ..kernel.clone() }
+        kernel.with(insts)
     })
 }

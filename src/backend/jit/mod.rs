@@ -267,10 +267,11 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
         let packs = options.vectors != Vectors::Narrow && vector::is_supported();
         let packed = if packs { pack(&kernel) } else { None };
         let packs = packed.is_some();
-        let mut kernel = packed.map_or(kernel, Arc::new);
-        if let Some(insts) = early(&kernel, packs) {
-            Arc::make_mut(&mut kernel).insts = insts;
-        }
+        let kernel = packed.map_or(kernel.clone(), |insts| Arc::new(kernel.with(insts)));
+        let kernel = match early(&kernel, packs) {
+            Some(insts) => Arc::new(kernel.with(insts)),
+            None => kernel,
+        };
         let chains = Chains::new(&kernel);
         let plan = Plan::new(&kernel, &chains, &loops, packs, options);
         let mut inner_scratch = 0;

@@ -3,6 +3,8 @@
 //! Numbers of memory that nothing writes are read where they are used. Like operations are done at
 //! once: their results, and arguments of calls, stand in memory of their own.
 
+use std::cell::LazyCell;
+
 use rustc_hash::FxHashMap;
 
 use super::Surroundings;
@@ -70,7 +72,7 @@ pub(super) enum Home {
     Memory(AddrId),
     /// The same from when a line stores it there.
     Stored(AddrId),
-    /// A place of arguments and results of calls.
+    /// A place of what is done at once.
     Staged(u32),
 }
 
@@ -118,12 +120,12 @@ impl Code {
             written: Written::of(around.kernel, insts),
             code: Code::default(),
         };
-        let is_dividing = around.packs && pack::is_dividing(insts);
+        let is_dividing = LazyCell::new(|| around.packs && pack::is_dividing(insts));
         let mut rest = insts;
         while let [inst, others @ ..] = rest {
             let n = match pack::kind(inst) {
                 Some(Kind::Call(_)) if around.packs => pack::alike(rest),
-                Some(Kind::Quotient | Kind::Root) if is_dividing => pack::alike(rest),
+                Some(Kind::Quotient | Kind::Root) if *is_dividing => pack::alike(rest),
                 _ => 1,
             };
             if n > 1 {
@@ -156,7 +158,7 @@ impl Code {
     /// How long lines wait for one another, if that is long.
     pub fn paths(&self, n_values: usize) -> Option<Paths> {
         let mut makers = vec![None; self.groups.len()];
-        for (number, action) in (0..).zip(&self.actions) {
+        for (number, action) in self.actions.iter().enumerate() {
             if let Action::Calls(group) | Action::Quotients(group) | Action::Roots(group) = *action
             {
                 makers[group as usize] = Some(number);
