@@ -69,7 +69,7 @@ const MAX_ARGS: u32 = 3;
 
 /// The part of scratch memory that is the function's own, in numbers from its beginning.
 pub(super) struct Frame {
-    /// Arguments and results of calls made together.
+    /// Results of what is done at once, and arguments of calls.
     staged: u32,
     /// Arguments of a single call.
     args: u32,
