@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench million`
 
+mod support;
+
 use std::process::Command;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use nablac::diff;
 use nablac::graph::{Func, Graph, NodeId, Port};
 use nablac::ops::scalar::ScalarOp;
 use nablac::sparsity::{IndexMap, Pattern};
+use support::process_seconds;
 
 const N: usize = 1_000_000;
 const N_INPUTS: usize = 100;
@@ -73,8 +76,7 @@ fn random(graph: &mut Graph) -> (NodeId, NodeId) {
 
 /// CPU time of this process in nanoseconds: other work on the machine does not count.
 fn cpu_ns() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    status.split(' ').next().and_then(|t| t.parse().ok()).unwrap_or(0.0)
+    process_seconds() * 1e9
 }
 
 fn resident_bytes() -> usize {

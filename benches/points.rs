@@ -20,7 +20,9 @@ use support::works::{Ratios, beside_heyoka, by_gcc, helpers, names, statements, 
 use support::{one_thread, thread_seconds};
 
 const POINTS: usize = 100_000;
-const TOGETHER: usize = 60;
+/// Measurements, of which the least counts: other work on the same core slows some of them down,
+/// for up to a second.
+const MEASUREMENTS: usize = 100;
 
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
@@ -58,18 +60,15 @@ fn ours(compiled: &Compiled, layout: Layout, inputs: &[Vec<f64>]) -> f64 {
         outputs.map(|output| vec![0.0; POINTS * output.pattern.nnz()]).collect();
     let mut memory = Memory::default();
     let mut least = f64::INFINITY;
-    // Several at a time, as the clock ticks slowly.
-    for _ in 0..5 {
+    for _ in 0..MEASUREMENTS {
         let start = thread_seconds();
-        for _ in 0..TOGETHER {
-            let mut wanted: Vec<_> = values.iter_mut().map(|v| Some(&mut v[..])).collect();
-            compiled
-                .evaluate_many_into(POINTS, layout, &slices, &mut wanted, &mut memory)
-                .expect("it evaluates");
-        }
+        let mut wanted: Vec<_> = values.iter_mut().map(|v| Some(&mut v[..])).collect();
+        compiled
+            .evaluate_many_into(POINTS, layout, &slices, &mut wanted, &mut memory)
+            .expect("it evaluates");
         least = least.min(thread_seconds() - start);
     }
-    least / (POINTS * TOGETHER) as f64
+    least / POINTS as f64
 }
 
 /// The kernel as a loop over points in C, with a main function that times it.
@@ -102,7 +101,7 @@ fn in_c(kernel: &Kernel, inputs: &[Vec<f64>]) -> Option<String> {
     let given = given.join(", ");
     writeln!(
         text,
-        "int main(void) {{ {made} double least = 1e9; for (int k = 0; k < 10; ++k) {{\n\
+        "int main(void) {{ {made} double least = 1e9; for (int k = 0; k < {MEASUREMENTS}; ++k) {{\n\
          struct timespec a, b; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a); f({given});\n\
          clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);\n\
          double s = b.tv_sec - a.tv_sec + 1e-9 * (b.tv_nsec - a.tv_nsec); if (s < least) least = s; }}\n\

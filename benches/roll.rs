@@ -21,7 +21,7 @@ use support::{process_seconds, thread_seconds};
 
 /// Each is evaluated for so long.
 const SECONDS: f64 = 1.0;
-/// The clock of a thread ticks slowly.
+/// What one measurement takes at least.
 const LEAST: f64 = 0.1;
 
 fn main() {

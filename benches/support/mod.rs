@@ -8,31 +8,31 @@ use std::process::Command;
 
 use nablac::backend::abi::Memory;
 use nablac::function::{Compiled, Options};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 
 /// Evaluations are repeated for so long.
 const SECONDS: f64 = 1.0;
 
-/// The clock of a thread may tick every 10 ms: shorter times would be rounded by several percent,
-/// and the least of them would be too small.
-const LEAST: f64 = 0.25;
+/// What one measurement of an evaluation takes at least.
+const LEAST: f64 = 0.02;
 
-/// CPU seconds of this process with all its threads, in steps of 10 ms.
+/// CPU seconds of this process with all its threads.
 pub fn process_seconds() -> f64 {
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+    seconds(ClockId::ProcessCPUTime)
 }
 
 /// CPU seconds of this thread.
 pub fn thread_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = stat.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok());
-    nanoseconds.unwrap_or(0.0) / 1e9
+    seconds(ClockId::ThreadCPUTime)
 }
 
-/// CPU seconds to make something, the mean of several runs, since the clock ticks slowly.
+fn seconds(clock: ClockId) -> f64 {
+    let time = clock_gettime(clock);
+    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+}
+
+/// CPU seconds to make something, the mean of several runs.
 pub fn making<T>(mut make: impl FnMut() -> T) -> (f64, T) {
     let (start, mut n) = (process_seconds(), 0.0);
     loop {
