@@ -7,17 +7,18 @@ use iced_x86::{
     MemoryOperand, Register,
 };
 
+use super::encode::{Extra, Opcode, Source, Width, encode};
 use super::form::Form;
 use super::refused;
 use crate::backend::abi::EngineError;
 
 /// Writes the code of one function.
 pub(super) struct Assembler {
+    bytes: Vec<u8>,
+    /// Of all but instructions on numbers and vectors.
     encoder: Encoder,
     pub form: Form,
-    /// Bytes so far.
-    len: u64,
-    failure: Option<IcedError>,
+    failure: Option<EngineError>,
 }
 
 /// Memory at a distance in bytes from where a register points.
@@ -27,30 +28,44 @@ pub(super) fn at(base: Register, offset: i32) -> MemoryOperand {
 
 impl Assembler {
     pub fn new(form: Form, capacity: usize) -> Result<Assembler, EngineError> {
-        let encoder = Encoder::try_with_capacity(64, capacity).map_err(refused)?;
-        Ok(Assembler { encoder, form, len: 0, failure: None })
+        let encoder = Encoder::try_new(64).map_err(refused)?;
+        Ok(Assembler { bytes: Vec::with_capacity(capacity), encoder, form, failure: None })
     }
 
     /// Bytes written so far: the address of the next instruction.
     pub fn here(&self) -> u64 {
-        self.len
+        self.bytes.len() as u64
     }
 
     /// Writes an instruction; the first one that is none is reported by [`Assembler::finish`].
     pub fn put(&mut self, instruction: Result<Instruction, IcedError>) {
-        match instruction.and_then(|inst| self.encoder.encode(&inst, self.len)) {
-            Ok(len) => self.len += len as u64,
-            Err(error) => {
-                self.failure.get_or_insert(error);
-            }
+        let here = self.here();
+        self.encoder.set_buffer(std::mem::take(&mut self.bytes));
+        if let Err(error) = instruction.and_then(|inst| self.encoder.encode(&inst, here)) {
+            self.failure.get_or_insert_with(|| refused(error));
+        }
+        self.bytes = self.encoder.take_buffer();
+    }
+
+    /// Writes an instruction on numbers or vectors; one that is none is reported likewise.
+    pub fn vector(
+        &mut self,
+        width: Width,
+        opcode: Opcode,
+        registers: [Register; 2],
+        source: Source,
+        extra: Extra,
+    ) {
+        if !encode(&mut self.bytes, width, opcode, registers, source, extra) {
+            self.failure.get_or_insert_with(|| refused(format_args!("{opcode:?} of {source:?}")));
         }
     }
 
     /// A jump that [`Assembler::land`] directs.
     pub fn jump(&mut self, code: Code) -> Jump {
         // Far enough that the encoder takes the long form, which is all it has here.
-        self.put(Instruction::with_branch(code, self.len));
-        Jump { end: self.len }
+        self.put(Instruction::with_branch(code, self.here()));
+        Jump { end: self.here() }
     }
 
     /// Back to an address that is known.
@@ -61,15 +76,15 @@ impl Assembler {
     /// The code with the jumps directed, and the constants that follow it at the next multiple of
     /// 64 bytes.
     pub fn finish(
-        mut self,
+        self,
         jumps: &[(Jump, u64)],
         pool: Pool,
         constants: impl Iterator<Item = f64>,
     ) -> Result<Vec<u8>, EngineError> {
         if let Some(error) = self.failure {
-            return Err(refused(error));
+            return Err(error);
         }
-        let mut bytes = self.encoder.take_buffer();
+        let mut bytes = self.bytes;
         // Nothing runs into the constants, and a listing knows where they begin.
         bytes.resize((bytes.len() + 1).next_multiple_of(64), 0xcc);
         let constants_at = bytes.len() as u64;
@@ -85,9 +100,9 @@ impl Assembler {
 
     /// Loads an address so many bytes after the beginning of the constants.
     pub fn load_pool(&mut self, to: Register, after: u64) -> Pool {
-        let target = MemoryOperand::with_base_displ(Register::RIP, self.len as i64);
+        let target = MemoryOperand::with_base_displ(Register::RIP, self.here() as i64);
         self.put(Instruction::with2(Code::Lea_r64_m, to, target));
-        Pool { place: Jump { end: self.len }, after }
+        Pool { place: Jump { end: self.here() }, after }
     }
 }
 

@@ -8,8 +8,9 @@ use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
 
 use super::assembler::{Assembler, Jump, Pool, at};
 use super::body::{Action, Home, Invariant};
+use super::encode::{Opcode, Source};
 use super::form::Moves;
-use super::operation::{Builtin, Source};
+use super::operation::Builtin;
 use super::pointers::{Pointer, Spread};
 use super::{Wide, refused, runtime};
 use crate::backend::abi::{EngineError, Status};
@@ -301,7 +302,7 @@ impl Emitter<'_> {
                         self.asm.put(Instruction::with3(self.moves.convert, low, low, COUNTER));
                         self.asm.put(Instruction::with2(self.moves.spread, to, low));
                         let lanes = Source::Memory(self.constant(Builtin::Lanes as u32));
-                        self.asm.binary(|codes| codes.add, to, to, lanes);
+                        self.asm.binary(Opcode::ADD, to, to, lanes);
                         self.scale(info, to);
                     }
                 }
@@ -314,12 +315,12 @@ impl Emitter<'_> {
         let info = self.unit.kernel.counters[info as usize];
         if info.step != 1.0 {
             let step = self.new_constant(info.step);
-            self.asm.binary(|codes| codes.mul, register, register, step);
+            self.asm.binary(Opcode::MUL, register, register, step);
         }
         // 0 + value is value, except for the sign of a zero.
         if info.base != 0.0 || info.step <= 0.0 {
             let base = self.new_constant(info.base);
-            self.asm.binary(|codes| codes.add, register, register, base);
+            self.asm.binary(Opcode::ADD, register, register, base);
         }
     }
 

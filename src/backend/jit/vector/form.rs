@@ -2,6 +2,8 @@
 
 use iced_x86::{Code, Register};
 
+use super::encode::Width;
+
 /// The numbers that an instruction works on.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -14,194 +16,6 @@ pub(super) enum Form {
     /// AVX-512 F and DQ.
     Eight,
 }
-
-/// The instructions of a form.
-pub(super) struct Codes {
-    pub add: Code,
-    pub sub: Code,
-    pub mul: Code,
-    pub div: Code,
-    pub min: Code,
-    pub max: Code,
-    pub and: Code,
-    pub or: Code,
-    pub xor: Code,
-    pub sqrt: Code,
-    pub round: Code,
-    pub compare: Code,
-    pub blend: Code,
-    /// Of a register.
-    pub copy: Code,
-    pub load: Code,
-    pub store: Code,
-    /// For each [`super::operation::Signs`], as its method `codes` lists them.
-    pub fma: [[Code; 3]; 4],
-}
-
-/// Bitwise instructions read 16 bytes, which only constants have in memory.
-const ONE: Codes = Codes {
-    add: Code::VEX_Vaddsd_xmm_xmm_xmmm64,
-    sub: Code::VEX_Vsubsd_xmm_xmm_xmmm64,
-    mul: Code::VEX_Vmulsd_xmm_xmm_xmmm64,
-    div: Code::VEX_Vdivsd_xmm_xmm_xmmm64,
-    min: Code::VEX_Vminsd_xmm_xmm_xmmm64,
-    max: Code::VEX_Vmaxsd_xmm_xmm_xmmm64,
-    and: Code::VEX_Vandpd_xmm_xmm_xmmm128,
-    or: Code::VEX_Vorpd_xmm_xmm_xmmm128,
-    xor: Code::VEX_Vxorpd_xmm_xmm_xmmm128,
-    sqrt: Code::VEX_Vsqrtsd_xmm_xmm_xmmm64,
-    round: Code::VEX_Vroundsd_xmm_xmm_xmmm64_imm8,
-    compare: Code::VEX_Vcmpsd_xmm_xmm_xmmm64_imm8,
-    blend: Code::VEX_Vblendvpd_xmm_xmm_xmmm128_xmm,
-    copy: Code::VEX_Vmovapd_xmm_xmmm128,
-    load: Code::VEX_Vmovsd_xmm_m64,
-    store: Code::VEX_Vmovsd_m64_xmm,
-    fma: [
-        [
-            Code::VEX_Vfmadd132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmadd213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmadd231sd_xmm_xmm_xmmm64,
-        ],
-        [
-            Code::VEX_Vfmsub132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmsub213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfmsub231sd_xmm_xmm_xmmm64,
-        ],
-        [
-            Code::VEX_Vfnmadd132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmadd213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmadd231sd_xmm_xmm_xmmm64,
-        ],
-        [
-            Code::VEX_Vfnmsub132sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmsub213sd_xmm_xmm_xmmm64,
-            Code::VEX_Vfnmsub231sd_xmm_xmm_xmmm64,
-        ],
-    ],
-};
-
-const ONE_OF_32: Codes = Codes {
-    add: Code::EVEX_Vaddsd_xmm_k1z_xmm_xmmm64_er,
-    sub: Code::EVEX_Vsubsd_xmm_k1z_xmm_xmmm64_er,
-    mul: Code::EVEX_Vmulsd_xmm_k1z_xmm_xmmm64_er,
-    div: Code::EVEX_Vdivsd_xmm_k1z_xmm_xmmm64_er,
-    min: Code::EVEX_Vminsd_xmm_k1z_xmm_xmmm64_sae,
-    max: Code::EVEX_Vmaxsd_xmm_k1z_xmm_xmmm64_sae,
-    and: Code::EVEX_Vandpd_xmm_k1z_xmm_xmmm128b64,
-    or: Code::EVEX_Vorpd_xmm_k1z_xmm_xmmm128b64,
-    xor: Code::EVEX_Vxorpd_xmm_k1z_xmm_xmmm128b64,
-    sqrt: Code::EVEX_Vsqrtsd_xmm_k1z_xmm_xmmm64_er,
-    round: Code::EVEX_Vrndscalesd_xmm_k1z_xmm_xmmm64_imm8_sae,
-    compare: Code::EVEX_Vcmpsd_kr_k1_xmm_xmmm64_imm8_sae,
-    blend: Code::EVEX_Vblendmpd_xmm_k1z_xmm_xmmm128b64,
-    copy: Code::EVEX_Vmovapd_xmm_k1z_xmmm128,
-    load: Code::EVEX_Vmovsd_xmm_k1z_m64,
-    store: Code::EVEX_Vmovsd_m64_k1_xmm,
-    fma: [
-        [
-            Code::EVEX_Vfmadd132sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfmadd213sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfmadd231sd_xmm_k1z_xmm_xmmm64_er,
-        ],
-        [
-            Code::EVEX_Vfmsub132sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfmsub213sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfmsub231sd_xmm_k1z_xmm_xmmm64_er,
-        ],
-        [
-            Code::EVEX_Vfnmadd132sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfnmadd213sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfnmadd231sd_xmm_k1z_xmm_xmmm64_er,
-        ],
-        [
-            Code::EVEX_Vfnmsub132sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfnmsub213sd_xmm_k1z_xmm_xmmm64_er,
-            Code::EVEX_Vfnmsub231sd_xmm_k1z_xmm_xmmm64_er,
-        ],
-    ],
-};
-
-const FOUR: Codes = Codes {
-    add: Code::VEX_Vaddpd_ymm_ymm_ymmm256,
-    sub: Code::VEX_Vsubpd_ymm_ymm_ymmm256,
-    mul: Code::VEX_Vmulpd_ymm_ymm_ymmm256,
-    div: Code::VEX_Vdivpd_ymm_ymm_ymmm256,
-    min: Code::VEX_Vminpd_ymm_ymm_ymmm256,
-    max: Code::VEX_Vmaxpd_ymm_ymm_ymmm256,
-    and: Code::VEX_Vandpd_ymm_ymm_ymmm256,
-    or: Code::VEX_Vorpd_ymm_ymm_ymmm256,
-    xor: Code::VEX_Vxorpd_ymm_ymm_ymmm256,
-    sqrt: Code::VEX_Vsqrtpd_ymm_ymmm256,
-    round: Code::VEX_Vroundpd_ymm_ymmm256_imm8,
-    compare: Code::VEX_Vcmppd_ymm_ymm_ymmm256_imm8,
-    blend: Code::VEX_Vblendvpd_ymm_ymm_ymmm256_ymm,
-    copy: Code::VEX_Vmovapd_ymm_ymmm256,
-    load: Code::VEX_Vmovupd_ymm_ymmm256,
-    store: Code::VEX_Vmovupd_ymmm256_ymm,
-    fma: [
-        [
-            Code::VEX_Vfmadd132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256,
-        ],
-        [
-            Code::VEX_Vfmsub132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmsub213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfmsub231pd_ymm_ymm_ymmm256,
-        ],
-        [
-            Code::VEX_Vfnmadd132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmadd213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmadd231pd_ymm_ymm_ymmm256,
-        ],
-        [
-            Code::VEX_Vfnmsub132pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmsub213pd_ymm_ymm_ymmm256,
-            Code::VEX_Vfnmsub231pd_ymm_ymm_ymmm256,
-        ],
-    ],
-};
-
-const EIGHT: Codes = Codes {
-    add: Code::EVEX_Vaddpd_zmm_k1z_zmm_zmmm512b64_er,
-    sub: Code::EVEX_Vsubpd_zmm_k1z_zmm_zmmm512b64_er,
-    mul: Code::EVEX_Vmulpd_zmm_k1z_zmm_zmmm512b64_er,
-    div: Code::EVEX_Vdivpd_zmm_k1z_zmm_zmmm512b64_er,
-    min: Code::EVEX_Vminpd_zmm_k1z_zmm_zmmm512b64_sae,
-    max: Code::EVEX_Vmaxpd_zmm_k1z_zmm_zmmm512b64_sae,
-    and: Code::EVEX_Vandpd_zmm_k1z_zmm_zmmm512b64,
-    or: Code::EVEX_Vorpd_zmm_k1z_zmm_zmmm512b64,
-    xor: Code::EVEX_Vxorpd_zmm_k1z_zmm_zmmm512b64,
-    sqrt: Code::EVEX_Vsqrtpd_zmm_k1z_zmmm512b64_er,
-    round: Code::EVEX_Vrndscalepd_zmm_k1z_zmmm512b64_imm8_sae,
-    compare: Code::EVEX_Vcmppd_kr_k1_zmm_zmmm512b64_imm8_sae,
-    blend: Code::EVEX_Vblendmpd_zmm_k1z_zmm_zmmm512b64,
-    copy: Code::EVEX_Vmovapd_zmm_k1z_zmmm512,
-    load: Code::EVEX_Vmovupd_zmm_k1z_zmmm512,
-    store: Code::EVEX_Vmovupd_zmmm512_k1z_zmm,
-    fma: [
-        [
-            Code::EVEX_Vfmadd132pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfmadd213pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er,
-        ],
-        [
-            Code::EVEX_Vfmsub132pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfmsub213pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfmsub231pd_zmm_k1z_zmm_zmmm512b64_er,
-        ],
-        [
-            Code::EVEX_Vfnmadd132pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfnmadd213pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfnmadd231pd_zmm_k1z_zmm_zmmm512b64_er,
-        ],
-        [
-            Code::EVEX_Vfnmsub132pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfnmsub213pd_zmm_k1z_zmm_zmmm512b64_er,
-            Code::EVEX_Vfnmsub231pd_zmm_k1z_zmm_zmmm512b64_er,
-        ],
-    ],
-};
 
 /// The instructions of a form of several numbers that move single ones.
 pub(super) struct Moves {
@@ -246,12 +60,12 @@ const MOVES_OF_EIGHT: Moves = Moves {
 };
 
 impl Form {
-    pub fn codes(self) -> &'static Codes {
+    pub fn width(self) -> Width {
+        let is_evex = self.has_masks();
         match self {
-            Form::One => &ONE,
-            Form::OneOf32 => &ONE_OF_32,
-            Form::Four => &FOUR,
-            Form::Eight => &EIGHT,
+            Form::One | Form::OneOf32 => Width { is_evex, is_one: true, length: 0 },
+            Form::Four => Width { is_evex, is_one: false, length: 1 },
+            Form::Eight => Width { is_evex, is_one: false, length: 2 },
         }
     }
 

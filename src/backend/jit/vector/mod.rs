@@ -10,6 +10,7 @@
 mod assembler;
 mod body;
 mod emit;
+mod encode;
 mod form;
 mod operation;
 mod pointers;

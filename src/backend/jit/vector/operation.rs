@@ -3,7 +3,8 @@
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 use super::assembler::Assembler;
-use super::form::{Codes, Form};
+use super::encode::{Extra, Opcode, Source, Width};
+use super::form::Form;
 use crate::ops::scalar::{Comparison, Inst, Jit, ScalarOp};
 
 /// Bit `k` if argument `k` may be read from memory.
@@ -22,21 +23,6 @@ pub(super) fn folds(op: ScalarOp) -> u8 {
 pub(super) struct Signs {
     pub product: bool,
     pub term: bool,
-}
-
-impl Signs {
-    /// The instruction that writes `x * z + y`, `y * x + z` or `y * z + x` over `x`, for operands
-    /// `x`, `y`, `z`, of which `z` may be memory.
-    fn code(self, codes: &Codes, which: usize) -> Code {
-        codes.fma[usize::from(self.product) << 1 | usize::from(self.term)][which]
-    }
-}
-
-/// An argument.
-#[derive(Copy, Clone)]
-pub(super) enum Source {
-    Register(Register),
-    Memory(MemoryOperand),
 }
 
 /// Constants that operations need, by their places among all constants.
@@ -64,21 +50,24 @@ impl Builtin {
 }
 
 /// Predicates of the comparison instruction; all but the last two are false if unordered.
-const EQUAL: u32 = 0x00;
-const LESS: u32 = 0x11;
-const LESS_EQUAL: u32 = 0x12;
-const GREATER_EQUAL: u32 = 0x1d;
-const GREATER: u32 = 0x1e;
-const NOT_EQUAL: u32 = 0x04;
-const UNORDERED: u32 = 0x03;
+const EQUAL: u8 = 0x00;
+const LESS: u8 = 0x11;
+const LESS_EQUAL: u8 = 0x12;
+const GREATER_EQUAL: u8 = 0x1d;
+const GREATER: u8 = 0x1e;
+const NOT_EQUAL: u8 = 0x04;
+const UNORDERED: u8 = 0x03;
+
+/// The number of mask 0 among mask registers.
+const MASK: u8 = 1;
 
 /// How [`Inst::Floor`] and [`Inst::Ceil`] round.
-const DOWN: u32 = 0x09;
-const UP: u32 = 0x0a;
+const DOWN: u8 = 0x09;
+const UP: u8 = 0x0a;
 
 impl Assembler {
-    /// The shortest instructions for these operands.
-    fn codes<const N: usize>(&self, registers: [Register; N], source: Source) -> &'static Codes {
+    /// What the shortest instructions for these operands work on.
+    fn width<const N: usize>(&self, registers: [Register; N], source: Source) -> Width {
         let is_low = |register: Register| (register as u32) < Register::XMM16 as u32;
         let is_short = match source {
             Source::Register(source) => is_low(source),
@@ -93,36 +82,40 @@ impl Assembler {
             Form::OneOf32 if is_short && registers.into_iter().all(is_low) => Form::One,
             form => form,
         };
-        form.codes()
+        form.width()
     }
 
-    /// `to = code(a, b)`.
-    pub fn binary(&mut self, code: impl Fn(&Codes) -> Code, to: Register, a: Register, b: Source) {
-        let code = code(self.codes([to, a], b));
-        self.put(match b {
-            Source::Register(b) => Instruction::with3(code, to, a, b),
-            Source::Memory(b) => Instruction::with3(code, to, a, b),
-        });
+    /// `to = opcode(a, b)`.
+    pub fn binary(&mut self, opcode: Opcode, to: Register, a: Register, b: Source) {
+        let width = self.width([to, a], b);
+        self.vector(width, opcode, [to, a], b, Extra::default());
+    }
+
+    /// `to = opcode(a, b)` with what else the instruction states, in the widest form.
+    fn with_extra(&mut self, opcode: Opcode, to: [Register; 2], b: Source, extra: Extra) {
+        self.vector(self.form.width(), opcode, to, b, extra);
     }
 
     pub fn copy(&mut self, to: Register, source: Source) {
-        let codes = self.codes([to], source);
-        match source {
-            Source::Register(from) if from == to => {}
-            Source::Register(from) => self.put(Instruction::with2(codes.copy, to, from)),
-            Source::Memory(from) => self.put(Instruction::with2(codes.load, to, from)),
-        }
+        let opcode = match source {
+            Source::Register(from) if from == to => return,
+            Source::Register(_) => Opcode::COPY,
+            Source::Memory(_) => Opcode::LOAD,
+        };
+        let width = self.width([to], source);
+        self.vector(width, opcode, [to, Register::None], source, Extra::default());
     }
 
     pub fn store(&mut self, to: MemoryOperand, from: Register) {
-        let code = self.codes([from], Source::Memory(to)).store;
-        self.put(Instruction::with2(code, to, from));
+        let to = Source::Memory(to);
+        let width = self.width([from], to);
+        self.vector(width, Opcode::STORE, [from, Register::None], to, Extra::default());
     }
 
     /// `to = a * b + c` with signs. At most one argument is in memory; `to` may be one of them.
     pub fn fma(&mut self, signs: Signs, to: Register, [a, b, c]: [Source; 3]) {
         let [times_last, plus_last, onto] =
-            [0, 1, 2].map(|k| move |codes: &Codes| signs.code(codes, k));
+            [0, 1, 2].map(|which| Opcode::fused([signs.product, signs.term], which));
         let is_to = |source: Source| matches!(source, Source::Register(r) if r == to);
         // Factors may change places: the second one is not in memory alone.
         let (a, b) = if matches!(a, Source::Memory(_)) || is_to(b) { (b, a) } else { (a, b) };
@@ -152,58 +145,42 @@ impl Assembler {
         }
     }
 
-    fn compare(&mut self, k: usize, a: Register, b: Source, predicate: u32) {
-        let (code, to) = (self.form.codes().compare, self.mask(k));
-        self.put(match b {
-            Source::Register(b) => Instruction::with4(code, to, a, b, predicate),
-            Source::Memory(b) => Instruction::with4(code, to, a, b, predicate),
-        });
+    fn compare(&mut self, k: usize, a: Register, b: Source, predicate: u8) {
+        self.with_extra(Opcode::COMPARE, [self.mask(k), a], b, Extra::immediate(predicate));
     }
 
     /// Masks 0 and 1 together as mask 0.
     fn join(&mut self, inst: Inst) {
-        let has_masks = self.form.has_masks();
-        let code = |codes: &Codes| match (has_masks, inst) {
-            (true, Inst::And) => Code::VEX_Kandw_kr_kr_kr,
-            (true, _) => Code::VEX_Korw_kr_kr_kr,
-            (false, Inst::And) => codes.and,
-            (false, _) => codes.or,
-        };
         let [a, b] = [self.mask(0), self.mask(1)];
-        self.binary(code, a, a, Source::Register(b));
+        let is_both = inst == Inst::And;
+        if self.form.has_masks() {
+            let code = if is_both { Code::VEX_Kandw_kr_kr_kr } else { Code::VEX_Korw_kr_kr_kr };
+            return self.put(Instruction::with3(code, a, a, b));
+        }
+        let opcode = if is_both { Opcode::AND } else { Opcode::OR };
+        self.binary(opcode, a, a, Source::Register(b));
     }
 
     /// 1 where mask 0 holds, else 0.
     fn truth(&mut self, to: Register, one: MemoryOperand) {
-        let mask = self.mask(0);
+        let one = Source::Memory(one);
         if !self.form.has_masks() {
-            return self.binary(|codes| codes.and, to, mask, Source::Memory(one));
+            return self.binary(Opcode::AND, to, self.mask(0), one);
         }
-        let load = Instruction::with2(self.form.codes().load, to, one);
-        self.put(load.map(|mut load| {
-            load.set_op_mask(mask);
-            load.set_zeroing_masking(true);
-            load
-        }));
+        let extra = Extra { mask: MASK, is_zeroing: true, ..Extra::default() };
+        self.with_extra(Opcode::LOAD, [to, Register::None], one, extra);
     }
 
     /// `yes` where mask 0 holds, else `no`.
     fn blend(&mut self, to: Register, no: Register, yes: Source) {
-        let (code, mask) = (self.form.codes().blend, self.mask(0));
-        self.put(match (self.form.has_masks(), yes) {
-            (true, yes) => {
-                let blend = match yes {
-                    Source::Register(yes) => Instruction::with3(code, to, no, yes),
-                    Source::Memory(yes) => Instruction::with3(code, to, no, yes),
-                };
-                blend.map(|mut blend| {
-                    blend.set_op_mask(mask);
-                    blend
-                })
-            }
-            (_, Source::Register(yes)) => Instruction::with4(code, to, no, yes, mask),
-            (_, Source::Memory(yes)) => Instruction::with4(code, to, no, yes, mask),
-        });
+        let (opcode, extra) = if self.form.has_masks() {
+            (Opcode::BLEND_BY_MASK, Extra { mask: MASK, ..Extra::default() })
+        } else {
+            // The last operand is a register in the upper half of a byte.
+            let mask = self.form.n_registers();
+            (Opcode::BLEND, Extra::immediate(mask << 4))
+        };
+        self.with_extra(opcode, [to, no], yes, extra);
     }
 
     /// `to = inst(args)`. Arguments are registers, but for one that [`folds`] allows; `to` may be
@@ -229,50 +206,41 @@ impl Assembler {
         let b = register(second);
         match inst {
             Inst::Add | Inst::Mul => {
-                let code = |codes: &Codes| if inst == Inst::Add { codes.add } else { codes.mul };
+                let opcode = if inst == Inst::Add { Opcode::ADD } else { Opcode::MUL };
                 match first {
-                    Source::Register(a) => self.binary(code, to, a, second),
-                    Source::Memory(_) => self.binary(code, to, b, first),
+                    Source::Register(a) => self.binary(opcode, to, a, second),
+                    Source::Memory(_) => self.binary(opcode, to, b, first),
                 }
             }
-            Inst::Sub => self.binary(|codes| codes.sub, to, a, second),
-            Inst::Div => self.binary(|codes| codes.div, to, a, second),
+            Inst::Sub => self.binary(Opcode::SUB, to, a, second),
+            Inst::Div => self.binary(Opcode::DIV, to, a, second),
             Inst::Identity => self.copy(to, first),
             Inst::Fma => {
                 let third = args.get(2).copied().unwrap_or(first);
                 self.fma(Signs { product: false, term: false }, to, [first, second, third]);
             }
-            Inst::Neg => self.binary(|codes| codes.xor, to, a, constant(Builtin::SignBit)),
-            Inst::Abs => self.binary(|codes| codes.and, to, a, constant(Builtin::AllButSign)),
-            Inst::Sqrt if form.lanes() == 1 => {
-                let other = if a == Register::None { to } else { a };
-                self.binary(|codes| codes.sqrt, to, other, first);
+            Inst::Neg => self.binary(Opcode::XOR, to, a, constant(Builtin::SignBit)),
+            Inst::Abs => self.binary(Opcode::AND, to, a, constant(Builtin::AllButSign)),
+            Inst::Sqrt => {
+                let other = if form.lanes() > 1 { Register::None } else { or(a, to) };
+                self.binary(Opcode::SQRT, to, other, first);
             }
-            Inst::Sqrt => self.put(match first {
-                Source::Register(a) => Instruction::with2(form.codes().sqrt, to, a),
-                Source::Memory(a) => Instruction::with2(form.codes().sqrt, to, a),
-            }),
             Inst::Floor | Inst::Ceil => {
                 let way = if inst == Inst::Floor { DOWN } else { UP };
-                let code = form.codes().round;
-                self.put(match (form.lanes(), first) {
-                    (1, Source::Register(a)) => Instruction::with4(code, to, a, a, way),
-                    (1, Source::Memory(a)) => Instruction::with4(code, to, to, a, way),
-                    (_, Source::Register(a)) => Instruction::with3(code, to, a, way),
-                    (_, Source::Memory(a)) => Instruction::with3(code, to, a, way),
-                });
+                let other = if form.lanes() > 1 { Register::None } else { or(a, to) };
+                self.with_extra(Opcode::ROUND, [to, other], first, Extra::immediate(way));
             }
             // The instruction gives its second argument for zeros and NaN: both orders joined give
             // -0 for zeros of both signs, and NaN for NaN.
             Inst::Min => {
-                self.binary(|codes| codes.min, t, a, second);
-                self.binary(|codes| codes.min, u, b, first);
-                self.binary(|codes| codes.or, to, t, Source::Register(u));
+                self.binary(Opcode::MIN, t, a, second);
+                self.binary(Opcode::MIN, u, b, first);
+                self.binary(Opcode::OR, to, t, Source::Register(u));
             }
             Inst::Max => {
-                self.binary(|codes| codes.max, t, a, second);
-                self.binary(|codes| codes.max, u, b, first);
-                self.binary(|codes| codes.and, t, t, Source::Register(u));
+                self.binary(Opcode::MAX, t, a, second);
+                self.binary(Opcode::MAX, u, b, first);
+                self.binary(Opcode::AND, t, t, Source::Register(u));
                 self.compare(1, a, second, UNORDERED);
                 if form.has_masks() {
                     let code = match form {
@@ -282,12 +250,12 @@ impl Assembler {
                     let mask = self.mask(1);
                     self.put(Instruction::with2(code, u, mask));
                 }
-                self.binary(|codes| codes.or, to, t, Source::Register(u));
+                self.binary(Opcode::OR, to, t, Source::Register(u));
             }
             Inst::Copysign => {
-                self.binary(|codes| codes.and, t, a, constant(Builtin::AllButSign));
-                self.binary(|codes| codes.and, u, b, constant(Builtin::SignBit));
-                self.binary(|codes| codes.or, to, t, Source::Register(u));
+                self.binary(Opcode::AND, t, a, constant(Builtin::AllButSign));
+                self.binary(Opcode::AND, u, b, constant(Builtin::SignBit));
+                self.binary(Opcode::OR, to, t, Source::Register(u));
             }
             Inst::Compare(comparison) => {
                 self.compare(0, a, second, predicate(comparison));
@@ -322,7 +290,12 @@ impl Assembler {
     }
 }
 
-fn predicate(comparison: Comparison) -> u32 {
+/// A register, or another one where there is none.
+fn or(register: Register, other: Register) -> Register {
+    if register == Register::None { other } else { register }
+}
+
+fn predicate(comparison: Comparison) -> u8 {
     match comparison {
         Comparison::Less => LESS,
         Comparison::LessEqual => LESS_EQUAL,

@@ -15,7 +15,8 @@ use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
 use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
-use crate::backend::jit::vector::operation::{Builtin, Source};
+use crate::backend::jit::vector::encode::{Opcode, Source};
+use crate::backend::jit::vector::operation::Builtin;
 use crate::backend::jit::vector::refused;
 use crate::kernel::allocate::{MOST_ARGS, NEAR, Operand, Step, centered};
 use crate::kernel::ir::{AddrId, Base};
@@ -345,7 +346,7 @@ impl Emitter<'_> {
                 let memory = self.memory(addr);
                 let sum = self.straight.form.temporary()[1];
                 self.asm.copy(sum, Source::Memory(memory));
-                self.asm.binary(|codes| codes.add, sum, sum, Source::Register(term));
+                self.asm.binary(Opcode::ADD, sum, sum, Source::Register(term));
                 self.asm.store(memory, sum);
             }
             Action::Apply(op) => match op.row().jit {
@@ -368,17 +369,17 @@ impl Emitter<'_> {
                 let info = self.unit.kernel.counters[info as usize];
                 let home = self.unit.plan.counter_home[info.loop_id as usize];
                 let counter = self.scratch(8 * home as i32);
-                self.asm.binary(|codes| codes.xor, to, to, Source::Register(to));
+                self.asm.binary(Opcode::XOR, to, to, Source::Register(to));
                 let code = self.straight.form.moves().convert;
                 self.asm.put(Instruction::with3(code, to, to, counter));
                 if info.step != 1.0 {
                     let step = self.new_constant(info.step);
-                    self.asm.binary(|codes| codes.mul, to, to, step);
+                    self.asm.binary(Opcode::MUL, to, to, step);
                 }
                 // 0 + value is value, except for the sign of a zero.
                 if info.base != 0.0 || info.step <= 0.0 {
                     let base = self.new_constant(info.base);
-                    self.asm.binary(|codes| codes.add, to, to, base);
+                    self.asm.binary(Opcode::ADD, to, to, base);
                 }
             }
             Action::Stage(place) => {

@@ -4,44 +4,17 @@
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
 use super::{Emitter, Home};
+use crate::backend::jit::vector::encode::{Extra, Opcode, Source, Width};
 use crate::backend::jit::vector::form::Form;
-use crate::backend::jit::vector::operation::Source;
 use crate::kernel::allocate::Operand;
 use crate::ops::math::LANES;
 
-/// Instructions on vectors.
-struct Vectors {
-    load: Code,
-    store: Code,
-    div: Code,
-    sqrt: Code,
-    spread: Code,
-    spread_memory: Code,
-}
-
-const TWO: Vectors = Vectors {
-    load: Code::VEX_Vmovupd_xmm_xmmm128,
-    store: Code::VEX_Vmovupd_xmmm128_xmm,
-    div: Code::VEX_Vdivpd_xmm_xmm_xmmm128,
-    sqrt: Code::VEX_Vsqrtpd_xmm_xmmm128,
-    spread: Code::VEX_Vmovddup_xmm_xmmm64,
-    spread_memory: Code::VEX_Vmovddup_xmm_xmmm64,
-};
+/// Vectors of two numbers.
+const TWO: Width = Width { is_evex: false, is_one: false, length: 0 };
 
 /// Vectors for so many numbers.
-fn vectors(n: usize) -> Vectors {
-    if n <= 2 {
-        return TWO;
-    }
-    let (codes, moves) = (Form::Four.codes(), Form::Four.moves());
-    Vectors {
-        load: codes.load,
-        store: codes.store,
-        div: codes.div,
-        sqrt: codes.sqrt,
-        spread: moves.spread,
-        spread_memory: moves.spread_memory,
-    }
+fn width(n: usize) -> Width {
+    if n <= 2 { TWO } else { Form::Four.width() }
 }
 
 /// The register as a vector for so many numbers.
@@ -58,8 +31,8 @@ impl Emitter<'_> {
     /// Puts numerators where [`Emitter::quotients`] finds them.
     pub(super) fn numerators(&mut self, group: u32, args: &[Operand]) {
         let numerators = self.gather(args);
-        let store = vectors(args.len()).store;
-        self.asm.put(Instruction::with2(store, self.staged(group), numerators));
+        let to = Source::Memory(self.staged(group));
+        self.at_once(args.len(), Opcode::STORE, [numerators, Register::None], to);
     }
 
     pub(super) fn quotients(&mut self, group: u32, denominators: &[Operand]) {
@@ -67,26 +40,34 @@ impl Emitter<'_> {
         let denominators = self.gather(denominators);
         let [_, other] = self.straight.form.temporary();
         let numerators = widened(other, n);
-        self.asm.put(Instruction::with2(vectors(n).load, numerators, self.staged(group)));
+        let staged = Source::Memory(self.staged(group));
+        self.at_once(n, Opcode::LOAD, [numerators, Register::None], staged);
         let quotients = denominators;
-        let divide = Instruction::with3(vectors(n).div, quotients, numerators, denominators);
-        self.asm.put(divide);
+        let denominators = Source::Register(denominators);
+        self.at_once(n, Opcode::DIV, [quotients, numerators], denominators);
         self.keep(group, quotients, n);
     }
 
     pub(super) fn roots(&mut self, group: u32, args: &[Operand]) {
         let numbers = self.gather(args);
-        self.asm.put(Instruction::with2(vectors(args.len()).sqrt, numbers, numbers));
+        let registers = [numbers, Register::None];
+        self.at_once(args.len(), Opcode::SQRT, registers, Source::Register(numbers));
         self.keep(group, numbers, args.len());
     }
 
     /// Puts results where they are read.
     fn keep(&mut self, group: u32, results: Register, n: usize) {
-        self.asm.put(Instruction::with2(vectors(n).store, self.staged(group), results));
+        let to = Source::Memory(self.staged(group));
+        self.at_once(n, Opcode::STORE, [results, Register::None], to);
         if n > 2 {
             // Instructions of other code that write half of a register would wait for the rest.
             self.asm.put(Ok(Instruction::with(Code::VEX_Vzeroupper)));
         }
+    }
+
+    /// An instruction on so many numbers.
+    fn at_once(&mut self, n: usize, opcode: Opcode, registers: [Register; 2], source: Source) {
+        self.asm.vector(width(n), opcode, registers, source, Extra::default());
     }
 
     /// Memory of the group's own.
@@ -99,8 +80,8 @@ impl Emitter<'_> {
         let [low, high] = self.straight.form.temporary();
         let vector = widened(low, args.len());
         if let Some(place) = self.results_at(args) {
-            let from = self.number(self.frame.staged + place);
-            self.asm.put(Instruction::with2(vectors(args.len()).load, vector, from));
+            let from = Source::Memory(self.number(self.frame.staged + place));
+            self.at_once(args.len(), Opcode::LOAD, [vector, Register::None], from);
             return vector;
         }
         match *args {
@@ -143,15 +124,19 @@ impl Emitter<'_> {
 
     /// A number in so many lanes of a register.
     fn spread(&mut self, low: Register, number: Operand, n: usize) {
-        let (vectors, to) = (vectors(n), widened(low, n));
+        let (code_of_memory, code) = match n {
+            ..=2 => (Code::VEX_Vmovddup_xmm_xmmm64, Code::VEX_Vmovddup_xmm_xmmm64),
+            _ => (Form::Four.moves().spread_memory, Form::Four.moves().spread),
+        };
+        let to = widened(low, n);
         let spread = match self.source(number) {
-            Source::Memory(number) => Instruction::with2(vectors.spread_memory, to, number),
+            Source::Memory(number) => Instruction::with2(code_of_memory, to, number),
             Source::Register(number) => {
                 let from = if is_low(number) { number } else { low };
                 if from == low {
                     self.asm.copy(low, Source::Register(number));
                 }
-                Instruction::with2(vectors.spread, to, from)
+                Instruction::with2(code, to, from)
             }
         };
         self.asm.put(spread);
