@@ -48,7 +48,9 @@ impl Line {
     /// With some arguments, at most [`MOST_ARGS`].
     pub fn of(args: &[Value]) -> Line {
         let mut line = Line { n_args: args.len().min(MOST_ARGS) as u8, ..Line::default() };
-        line.args.iter_mut().zip(args).for_each(|(to, &arg)| *to = arg);
+        for (k, to) in line.args.iter_mut().enumerate() {
+            *to = args.get(k).copied().unwrap_or(0);
+        }
         line
     }
 
@@ -183,16 +185,14 @@ impl<'a> Allocation<'a> {
     /// which values have a place in memory from the start; each other one is the `dst` of one line,
     /// before its uses. Lines whose `dst` is never used are left out unless it is kept.
     pub fn new(lines: &'a [Line], fixed: &[bool], n_registers: Register) -> Allocation<'a> {
-        let Uses { first, last, next } = Uses::of(lines, fixed.len());
+        let mut values: Vec<Known> = fixed.iter().map(|&is_fixed| Known::of(is_fixed)).collect();
+        let Uses { next, last } = Uses::of(lines, &mut values);
         let n_registers = usize::from(n_registers).min(MOST_REGISTERS);
         let mut ahead = [0; MOST_REGISTERS];
         ahead[..n_registers].fill(NEVER);
         let state = State {
-            fixed: fixed.to_vec(),
-            next: first,
+            values,
             last,
-            slot: vec![NO_SLOT; fixed.len()],
-            register: vec![NO_REGISTER; fixed.len()],
             held: [0; MOST_REGISTERS],
             ahead,
             used: 0,
@@ -210,7 +210,7 @@ impl<'a> Allocation<'a> {
         let Allocation { lines, next, state, n_done } = self;
         for number in *n_done..end {
             let line = &lines[number];
-            let is_unused = line.dst.is_some_and(|dst| state.next[dst as usize] == NEVER);
+            let is_unused = line.dst.is_some_and(|dst| state.values[dst as usize].next == NEVER);
             if is_unused && !line.is_kept {
                 let ahead = line.args().iter().zip(&next[number]);
                 ahead.for_each(|(&arg, &after)| state.used(arg, after));
@@ -225,7 +225,8 @@ impl<'a> Allocation<'a> {
                 Some(Branch::End) => state.forget_registers(),
                 None => {}
             }
-            let args = state.fetch(line, &next[number]);
+            let mut args = [Operand::Slot(NO_SLOT); MOST_ARGS];
+            state.fetch(line, &next[number], &mut args);
             if let [kept, ..] = *line.args()
                 && line.keeps
             {
@@ -264,43 +265,57 @@ impl<'a> Allocation<'a> {
 
 /// Where values are used.
 struct Uses {
-    /// The lines of the first and the last use of each value.
-    first: Vec<u32>,
-    last: Vec<u32>,
     /// For each argument the line of its next use. The same value twice in a line has the later
     /// use at both.
     next: Vec<[u32; MOST_ARGS]>,
+    /// The line of the last use of each value, where there are branches.
+    last: Vec<u32>,
 }
 
 impl Uses {
-    fn of(lines: &[Line], n_values: usize) -> Uses {
-        let mut first = vec![NEVER; n_values];
-        let mut last = vec![0; n_values];
+    /// Leaves the first use of each value with it.
+    fn of(lines: &[Line], values: &mut [Known]) -> Uses {
         let mut next = vec![[NEVER; MOST_ARGS]; lines.len()];
         for (number, line) in lines.iter().enumerate().rev() {
-            for (k, &arg) in line.args().iter().enumerate() {
-                next[number][k] = first[arg as usize];
+            for (next, &arg) in next[number].iter_mut().zip(line.args()) {
+                *next = values[arg as usize].next;
             }
             for &arg in line.args() {
-                if first[arg as usize] == NEVER {
-                    last[arg as usize] = number as u32;
-                }
-                first[arg as usize] = number as u32;
+                values[arg as usize].next = number as u32;
             }
         }
-        Uses { first, last, next }
+        let mut last = Vec::new();
+        if lines.iter().any(|line| line.branch.is_some()) {
+            last.resize(values.len(), 0);
+            for (number, line) in (0..).zip(lines) {
+                line.args().iter().for_each(|&arg| last[arg as usize] = number);
+            }
+        }
+        Uses { next, last }
+    }
+}
+
+/// What is known of a value.
+#[derive(Clone, Copy)]
+struct Known {
+    /// The line of its next use.
+    next: u32,
+    slot: u32,
+    register: Register,
+    /// Whether it has a place in memory that the caller knows.
+    is_fixed: bool,
+}
+
+impl Known {
+    fn of(is_fixed: bool) -> Known {
+        Known { next: NEVER, slot: NO_SLOT, register: NO_REGISTER, is_fixed }
     }
 }
 
 struct State {
-    /// Whether each value has a place in memory that the caller knows.
-    fixed: Vec<bool>,
-    /// The line of each value's next use.
-    next: Vec<u32>,
-    /// The line of its last one.
+    values: Vec<Known>,
+    /// The line of each value's last use, where there are branches.
     last: Vec<u32>,
-    slot: Vec<u32>,
-    register: Vec<Register>,
     /// What each register holds that is used.
     held: [Value; MOST_REGISTERS],
     /// For each register the line of the next use of what it holds, [`NEVER`] if that is nothing,
@@ -320,10 +335,10 @@ struct State {
 
 impl State {
     /// Brings the arguments of a line where it can read them.
-    fn fetch(&mut self, line: &Line, next: &[u32; MOST_ARGS]) -> [Operand; MOST_ARGS] {
+    fn fetch(&mut self, line: &Line, next: &[u32], operands: &mut [Operand; MOST_ARGS]) {
         let mut from_memory = None;
         for (k, &arg) in line.args().iter().enumerate() {
-            if self.register[arg as usize] != NO_REGISTER || line.is_call || line.gathers {
+            if self.values[arg as usize].register != NO_REGISTER || line.is_call || line.gathers {
                 continue;
             }
             let may_fold = line.folds >> k & 1 == 1
@@ -337,14 +352,12 @@ impl State {
             let to = self.take_register(arg, line.args());
             self.done.steps.push(Step::Reload { to, from });
         }
-        let mut operands = [Operand::Slot(NO_SLOT); MOST_ARGS];
         for (operand, &arg) in operands.iter_mut().zip(line.args()) {
-            *operand = match self.register[arg as usize] {
+            *operand = match self.values[arg as usize].register {
                 NO_REGISTER => self.in_memory(arg),
                 register => Operand::Register(register),
             };
         }
-        operands
     }
 
     /// Whether a value in memory that is used again at line `after` deserves a register now.
@@ -354,15 +367,15 @@ impl State {
 
     /// Notes that a value has a place in memory of its own.
     fn keep(&mut self, val: Value) {
-        self.fixed[val as usize] = true;
-        let register = self.register[val as usize];
+        self.values[val as usize].is_fixed = true;
+        let register = self.values[val as usize].register;
         if register != NO_REGISTER {
             self.in_memory |= 1 << register;
         }
     }
 
     fn in_memory(&self, val: Value) -> Operand {
-        match self.slot[val as usize] {
+        match self.values[val as usize].slot {
             NO_SLOT => Operand::Fixed(val),
             slot => Operand::Slot(slot),
         }
@@ -370,18 +383,19 @@ impl State {
 
     /// Notes a use of a value, whose next one is at line `after`.
     fn used(&mut self, val: Value, after: u32) {
-        self.next[val as usize] = after;
-        let register = self.register[val as usize];
+        let value = &mut self.values[val as usize];
+        value.next = after;
+        let register = value.register;
         if register != NO_REGISTER {
             self.ahead[usize::from(register)] = after;
         }
         if after != NEVER {
             return;
         }
+        let slot = std::mem::replace(&mut value.slot, NO_SLOT);
         if register != NO_REGISTER {
             self.leave(usize::from(register));
         }
-        let slot = std::mem::replace(&mut self.slot[val as usize], NO_SLOT);
         if slot != NO_SLOT {
             self.left_slots.push(slot);
         }
@@ -406,7 +420,7 @@ impl State {
     fn furthest(&self, pinned: &[Value]) -> usize {
         let mut candidates = self.used;
         for &val in pinned {
-            let register = self.register[val as usize];
+            let register = self.values[val as usize].register;
             if register != NO_REGISTER {
                 candidates &= !(1 << register);
             }
@@ -421,12 +435,14 @@ impl State {
         (0..n_registers).map(key).max().unwrap_or(0) as usize % MOST_REGISTERS
     }
 
+    #[inline]
     fn put(&mut self, val: Value, register: usize) -> Register {
+        let value = &mut self.values[val as usize];
+        value.register = register as Register;
         self.held[register] = val;
-        self.ahead[register] = self.next[val as usize];
-        self.register[val as usize] = register as Register;
+        self.ahead[register] = value.next;
         self.used |= 1 << register;
-        if self.fixed[val as usize] || self.slot[val as usize] != NO_SLOT {
+        if value.is_fixed || value.slot != NO_SLOT {
             self.in_memory |= 1 << register;
         }
         register as Register
@@ -434,7 +450,7 @@ impl State {
 
     /// Frees a register.
     fn leave(&mut self, register: usize) {
-        self.register[self.held[register] as usize] = NO_REGISTER;
+        self.values[self.held[register] as usize].register = NO_REGISTER;
         self.ahead[register] = NEVER;
         self.used &= !(1 << register);
         self.in_memory &= !(1 << register);
@@ -459,7 +475,7 @@ impl State {
             self.done.n_slots += 1;
             self.done.n_slots - 1
         });
-        self.slot[self.held[register] as usize] = slot;
+        self.values[self.held[register] as usize].slot = slot;
         self.in_memory |= 1 << register;
         self.done.steps.push(Step::Spill { from: register as Register, slot });
     }

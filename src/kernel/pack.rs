@@ -6,6 +6,8 @@
 //! Changes the order of operations that do not depend on one another and nothing else, so no bit.
 //! Only straight-line code is reordered, and not what runs in vectors anyway.
 
+use std::ops::Range;
+
 use super::ir::{Base, Inst, Kernel, Val};
 use super::lanes::independent;
 use super::schedule::Paths;
@@ -83,13 +85,12 @@ pub fn pack(kernel: &Kernel) -> Option<Vec<Inst>> {
         // Calls before the rest, as most is to be had there.
         let ways = [(true, busy.n_calls > 1), (false, busy.is_dividing())];
         for (calls, _) in ways.into_iter().filter(|&(_, is_worth_it)| is_worth_it) {
-            let segment = Segment::of(kernel, &insts[begin..begin + len], &mut definitions);
+            let segment = Segment::of(kernel, &insts, begin..begin + len, &mut definitions);
             if let Some(order) = segment.order(calls, busy.cycles.max(busy.dividing)) {
                 is_changed = true;
-                let before = insts[begin..begin + len].to_vec();
-                for (to, from) in insts[begin..].iter_mut().zip(order) {
-                    *to = before[from as usize];
-                }
+                let reordered: Vec<Inst> =
+                    order.iter().map(|&from| segment.insts[from as usize]).collect();
+                insts[begin..begin + len].copy_from_slice(&reordered);
             }
         }
         begin += len;
@@ -144,53 +145,81 @@ impl Busy {
 /// Straight-line code.
 struct Segment<'k> {
     insts: &'k [Inst],
-    /// For each instruction those that have to come before it.
-    needs: Vec<[u32; 4]>,
-    /// For each instruction about how many cycles it takes, and after how many it can begin.
-    latency: Vec<u32>,
-    ready: Vec<u32>,
+    /// For each instruction.
+    nodes: Vec<Node>,
+    /// From the beginning until all results are there, about how many cycles if nothing else is
+    /// to be done.
+    longest: u32,
+}
+
+/// An instruction among others.
+#[derive(Clone, Copy, Default)]
+struct Node {
+    /// What has to come before it.
+    needs: [u32; MOST_NEEDS],
+    n_needs: u8,
+    /// About how many cycles it takes, and after how many it can begin.
+    latency: u32,
+    ready: u32,
+}
+
+/// Arguments, and the instruction before that uses the same memory.
+const MOST_NEEDS: usize = 4;
+
+impl Node {
+    /// Notes that it needs one of the nodes before it; values from outside are there already.
+    fn add(&mut self, need: u32, before: &[Node]) {
+        if let Some(needed) = before.get(need as usize) {
+            self.ready = self.ready.max(needed.ready + needed.latency);
+            self.needs[usize::from(self.n_needs)] = need;
+            self.n_needs += 1;
+        }
+    }
+
+    fn needs(&self) -> &[u32] {
+        &self.needs[..usize::from(self.n_needs)]
+    }
 }
 
 impl<'k> Segment<'k> {
-    fn of(kernel: &Kernel, insts: &'k [Inst], definitions: &mut [u32]) -> Segment<'k> {
-        let n = insts.len();
-        let latency_of = |inst: &Inst| match *inst {
-            Inst::Apply { op, .. } => latency(op),
-            _ => 0,
-        };
-        let latency = insts.iter().map(latency_of).collect();
-        let mut segment = Segment { insts, needs: vec![[NONE; 4]; n], latency, ready: vec![0; n] };
+    /// The instructions of a range. `definitions` holds for each value where it is defined among
+    /// all instructions, as far as those before it were looked at.
+    fn of(
+        kernel: &Kernel,
+        insts: &'k [Inst],
+        range: Range<usize>,
+        definitions: &mut [u32],
+    ) -> Segment<'k> {
+        let begin = range.start as u32;
+        let insts = &insts[range];
+        let mut nodes: Vec<Node> = Vec::with_capacity(insts.len());
+        let mut longest = 0;
         // Instructions that use memory which is written stay in their order.
         let mut last_pinned = NONE;
         for (k, inst) in (0..).zip(insts) {
-            let needs = &mut segment.needs[k as usize];
-            let mut add = |slot: usize, val: Val| {
-                let at = definitions[val as usize];
-                // Values from outside are there already.
-                if at < k && defined(&insts[at as usize]) == Some(val) {
-                    needs[slot] = at;
-                }
-            };
+            let mut node = Node::default();
+            let definition = |val: Val| definitions[val as usize].wrapping_sub(begin);
             match *inst {
                 Inst::Apply { op, args, .. } => {
-                    for (slot, &val) in args[..op.arity()].iter().enumerate() {
-                        add(slot, val);
-                    }
+                    args[..op.arity()].iter().for_each(|&val| node.add(definition(val), &nodes));
+                    node.latency = latency(op);
                 }
-                Inst::Store { src, .. } | Inst::Accumulate { src, .. } => add(0, src),
+                Inst::Store { src, .. } | Inst::Accumulate { src, .. } => {
+                    node.add(definition(src), &nodes);
+                }
                 _ => {}
             }
             if is_pinned(kernel, inst) {
-                needs[3] = last_pinned;
+                node.add(last_pinned, &nodes);
                 last_pinned = k;
             }
             if let Some(dst) = defined(inst) {
-                definitions[dst as usize] = k;
+                definitions[dst as usize] = begin + k;
             }
-            let ready = known(needs).map(|need| segment.ready[need] + segment.latency[need]).max();
-            segment.ready[k as usize] = ready.unwrap_or(0);
+            longest = longest.max(node.ready + node.latency);
+            nodes.push(node);
         }
-        segment
+        Segment { insts, nodes, longest }
     }
 
     /// An order with like calls next to one another, or with like operations that are none, where
@@ -205,11 +234,11 @@ impl<'k> Segment<'k> {
             return None;
         }
         groups.extend(together);
-        let mut placer = Placer::new(&self.needs, &groups);
+        let mut placer = Placer::new(&self.nodes, &groups);
         // Early calls find fewer values to save, but in long code their results take registers.
         let early = if is_busy && calls { &operations[..] } else { &[] };
         early.iter().for_each(|operation| placer.place(operation.at));
-        (0..self.insts.len() as u32).for_each(|k| placer.place(k));
+        (0..self.insts.len() as u32).for_each(|k| placer.place_next(k));
         Some(placer.order)
     }
 
@@ -236,7 +265,9 @@ impl<'k> Segment<'k> {
         let mut level = vec![0u32; self.insts.len()];
         let mut together = together.iter().peekable();
         for (k, inst) in self.insts.iter().enumerate() {
-            let needed = |k: usize, level: &[u32]| known(&self.needs[k]).map(|n| level[n]).max();
+            let needed = |k: usize, level: &[u32]| {
+                self.nodes[k].needs().iter().map(|&need| level[need as usize]).max()
+            };
             level[k] = level[k].max(needed(k, &level).unwrap_or(0));
             // Calls made at once need what one of them needs.
             if let Some(group) = together.next_if(|group| group.first() == Some(&(k as u32))) {
@@ -258,18 +289,21 @@ impl<'k> Segment<'k> {
     /// the last argument is there, which may make all of the code wait. And whether there is so
     /// much to do that nothing waits.
     fn groups(&self, operations: &[Like], busy: u32) -> (Vec<Vec<u32>>, bool) {
-        let Paths { rest, longest } = Paths::of(&self.latency, |k| known(&self.needs[k]));
+        let longest = self.longest;
         // What waits fills gaps until code takes about twice as long as it is busy.
         let is_busy = longest <= 2 * busy;
+        let rest = if is_busy { Vec::new() } else { self.paths().rest };
         let mut groups = Vec::new();
         let mut others = operations;
         while let [first, ..] = others {
             let (mut begin, mut rest_of_all) = (0, 0);
             let fits = |one: &&Like| {
-                begin = begin.max(self.ready[one.at as usize]);
+                if one.level != first.level || one.kind != first.kind || is_busy {
+                    return one.level == first.level && one.kind == first.kind;
+                }
+                begin = begin.max(self.nodes[one.at as usize].ready);
                 rest_of_all = rest_of_all.max(rest[one.at as usize]);
-                let is_like = one.level == first.level && one.kind == first.kind;
-                is_like && (is_busy || begin + rest_of_all <= longest)
+                begin + rest_of_all <= longest
             };
             let len = others.iter().take(LANES).take_while(fits).count().max(1);
             let (group, further) = others.split_at(len);
@@ -279,6 +313,11 @@ impl<'k> Segment<'k> {
             others = further;
         }
         (groups, is_busy)
+    }
+
+    fn paths(&self) -> Paths {
+        let latency: Vec<u32> = self.nodes.iter().map(|node| node.latency).collect();
+        Paths::of(&latency, |k| self.nodes[k].needs().iter().map(|&need| need as usize))
     }
 }
 
@@ -313,11 +352,6 @@ pub fn latency(op: ScalarOp) -> u32 {
     }
 }
 
-/// The instructions among some.
-fn known(needs: &[u32; 4]) -> impl Iterator<Item = usize> {
-    needs.iter().filter(|&&need| need != NONE).map(|&need| need as usize)
-}
-
 /// The value that an instruction of straight-line code defines.
 pub fn defined(inst: &Inst) -> Option<Val> {
     match *inst {
@@ -331,7 +365,7 @@ pub fn defined(inst: &Inst) -> Option<Val> {
 
 /// Makes an order in which every instruction comes after what it needs, and groups together.
 struct Placer<'a> {
-    needs: &'a [[u32; 4]],
+    nodes: &'a [Node],
     groups: &'a [Vec<u32>],
     /// For each instruction.
     group_of: Vec<u32>,
@@ -342,13 +376,22 @@ struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    fn new(needs: &'a [[u32; 4]], groups: &'a [Vec<u32>]) -> Placer<'a> {
-        let mut group_of = vec![NONE; needs.len()];
+    fn new(nodes: &'a [Node], groups: &'a [Vec<u32>]) -> Placer<'a> {
+        let mut group_of = vec![NONE; nodes.len()];
         for (number, group) in (0..).zip(groups) {
             group.iter().for_each(|&k| group_of[k as usize] = number);
         }
-        let (is_done, order) = (vec![false; needs.len()], Vec::with_capacity(needs.len()));
-        Placer { needs, groups, group_of, is_done, order, open: Vec::new() }
+        let (is_done, order) = (vec![false; nodes.len()], Vec::with_capacity(nodes.len()));
+        Placer { nodes, groups, group_of, is_done, order, open: Vec::new() }
+    }
+
+    /// [`Placer::place`] where all instructions before it are placed.
+    fn place_next(&mut self, k: u32) {
+        if self.group_of[k as usize] != NONE {
+            self.place(k);
+        } else if !self.is_done[k as usize] {
+            self.put(k);
+        }
     }
 
     /// Appends an instruction, or the group it belongs to, after all that is needed.
@@ -377,8 +420,8 @@ impl<'a> Placer<'a> {
 
     /// What an instruction needs is to be placed.
     fn ask_for(&mut self, k: u32) {
-        let missing = known(&self.needs[k as usize]).filter(|&need| !self.is_done[need]);
-        self.open.extend(missing.map(|need| need as u32));
+        let needs = self.nodes[k as usize].needs().iter();
+        self.open.extend(needs.filter(|&&need| !self.is_done[need as usize]));
     }
 
     fn put(&mut self, k: u32) {

@@ -105,12 +105,15 @@ fn moves(kernel: &Kernel, block: &[Inst], definitions: &mut [u32]) -> Vec<Move> 
 
 /// Writes a block with its stores moved.
 fn write(block: &[Inst], moves: Vec<Move>, packs: bool, to: &mut [Inst]) {
-    let mut is_moved = vec![false; block.len()];
+    // What lies before the first maker and after the last store stays as it is.
+    let begin = moves.iter().map(|one| one.maker as usize).min().unwrap_or(0);
+    let end = moves.iter().map(|one| one.store as usize + 1).max().unwrap_or(0);
+    let mut is_moved = vec![false; end];
     moves.iter().for_each(|one| is_moved[one.store as usize] = true);
     let stays = |at: &usize| !is_moved[*at];
     let mut moves = moves.into_iter().peekable();
-    let mut order = Vec::with_capacity(block.len());
-    let mut others = (0..block.len()).filter(stays).peekable();
+    let mut order = Vec::with_capacity(end - begin);
+    let mut others = (begin..end).filter(stays).peekable();
     while let Some(at) = others.next() {
         order.push(block[at]);
         let kind = |at: usize| kind(&block[at]).filter(|_| packs);
@@ -121,5 +124,5 @@ fn write(block: &[Inst], moves: Vec<Move>, packs: bool, to: &mut [Inst]) {
             order.push(block[one.store as usize]);
         }
     }
-    to.copy_from_slice(&order);
+    to[begin..end].copy_from_slice(&order);
 }

@@ -89,15 +89,21 @@ pub(super) struct Group {
 pub(super) struct Code {
     pub lines: Vec<Line>,
     /// For each line.
-    pub actions: Vec<Action>,
-    /// For each line where in scratch memory its result goes, or [`NO_HOME`].
-    pub kept: Vec<u32>,
+    pub deeds: Vec<Deed>,
     /// For each value of the lines.
     pub homes: Vec<Home>,
     pub constants: Vec<f64>,
     pub groups: Vec<Group>,
-    /// For each line whether it keeps its place among such lines.
-    pinned: Vec<bool>,
+}
+
+/// What is done in a line.
+#[derive(Clone, Copy)]
+pub(super) struct Deed {
+    pub action: Action,
+    /// Where in scratch memory its result goes, or [`NO_HOME`].
+    pub kept: u32,
+    /// Whether it keeps its place among such lines.
+    pub is_pinned: bool,
 }
 
 impl Code {
@@ -117,14 +123,18 @@ impl Code {
             inner: vec![NOT_KNOWN; n],
             outer: FxHashMap::default(),
             negated: vec![None; n],
-            written: Written::of(around.kernel, insts),
+            written: LazyCell::new(Box::new(|| Written::of(around.kernel, insts))),
             code: Code::default(),
         };
-        let is_dividing = LazyCell::new(|| around.packs && pack::is_dividing(insts));
+        reader.code.lines.reserve(insts.len());
+        reader.code.deeds.reserve(insts.len());
+        reader.code.homes.reserve(insts.len());
+        let is_dividing = LazyCell::new(|| pack::is_dividing(insts));
         let mut rest = insts;
         while let [inst, others @ ..] = rest {
-            let n = match pack::kind(inst) {
-                Some(Kind::Call(_)) if around.packs => pack::alike(rest),
+            let kind = if around.packs { pack::kind(inst) } else { None };
+            let n = match kind {
+                Some(Kind::Call(_)) => pack::alike(rest),
                 Some(Kind::Quotient | Kind::Root) if *is_dividing => pack::alike(rest),
                 _ => 1,
             };
@@ -145,11 +155,6 @@ impl Code {
         self.homes.iter().map(|home| !is_later(home)).collect()
     }
 
-    /// Whether a line keeps its place among such lines.
-    pub fn is_pinned(&self, line: usize) -> bool {
-        self.pinned[line]
-    }
-
     /// Whether anything is called.
     pub fn has_calls(&self) -> bool {
         self.lines.iter().any(|line| line.is_call)
@@ -158,8 +163,9 @@ impl Code {
     /// How long lines wait for one another, if that is long.
     pub fn paths(&self, n_values: usize) -> Option<Paths> {
         let mut makers = vec![None; self.groups.len()];
-        for (number, action) in self.actions.iter().enumerate() {
-            if let Action::Calls(group) | Action::Quotients(group) | Action::Roots(group) = *action
+        for (number, deed) in self.deeds.iter().enumerate() {
+            if let Action::Calls(group) | Action::Quotients(group) | Action::Roots(group) =
+                deed.action
             {
                 makers[group as usize] = Some(number);
             }
@@ -168,8 +174,8 @@ impl Code {
             Home::Staged(place) => makers[place as usize / LANES],
             _ => None,
         };
-        let latency = |line: usize| self.actions[line].latency();
-        let is_pinned = |line: usize| self.pinned[line];
+        let latency = |line: usize| self.deeds[line].action.latency();
+        let is_pinned = |line: usize| self.deeds[line].is_pinned;
         Paths::of_lines(&self.lines, n_values, latency, is_pinned, of_group)
     }
 
@@ -181,7 +187,7 @@ impl Code {
                 _ => None,
             }
         });
-        let accessed = self.actions.iter().filter_map(|action| match *action {
+        let accessed = self.deeds.iter().filter_map(|deed| match deed.action {
             Action::Load(addr) | Action::Store(addr) | Action::Accumulate(addr) => Some(addr),
             _ => None,
         });
@@ -200,7 +206,8 @@ struct Reader<'a> {
     outer: FxHashMap<Val, Value>,
     /// What a value of the segment is the negative of.
     negated: Vec<Option<Val>>,
-    written: Written,
+    /// Only looked for where something is stored.
+    written: LazyCell<Written, Box<dyn FnOnce() -> Written + 'a>>,
     code: Code,
 }
 
@@ -226,11 +233,15 @@ impl Reader<'_> {
                 if op == ScalarOp::Neg {
                     self.negated[(dst - self.least) as usize] = Some(args[0]);
                 }
-                let args = args.map(|arg| self.value(arg));
+                let mut values = [0; 3];
+                let values = &mut values[..op.arity()];
+                for (value, &arg) in values.iter_mut().zip(&args) {
+                    *value = self.value(arg);
+                }
                 let line = Line {
                     folds: operation::folds(op),
                     is_call: op.row().jit == Jit::Call,
-                    ..Line::of(&args[..op.arity()])
+                    ..Line::of(values)
                 };
                 self.define(dst, line, Action::Apply(op), false);
             }
@@ -346,12 +357,16 @@ impl Reader<'_> {
         self.around.value_home[val as usize]
     }
 
+    #[inline]
     fn value(&mut self, val: Val) -> Value {
-        let place = val.checked_sub(self.least).map(|place| place as usize);
-        let inner = place.and_then(|place| self.inner.get(place)).filter(|&&v| v != NOT_KNOWN);
-        if let Some(&known) = inner {
-            return known;
+        match self.inner.get(val.wrapping_sub(self.least) as usize) {
+            Some(&known) if known != NOT_KNOWN => known,
+            _ => self.from_outside(val),
         }
+    }
+
+    /// A value from outside, or a constant.
+    fn from_outside(&mut self, val: Val) -> Value {
         if let Some(&known) = self.outer.get(&val) {
             return known;
         }
@@ -377,8 +392,6 @@ impl Reader<'_> {
 
     fn push(&mut self, line: Line, action: Action, kept: u32, is_pinned: bool) {
         self.code.lines.push(line);
-        self.code.actions.push(action);
-        self.code.kept.push(kept);
-        self.code.pinned.push(is_pinned);
+        self.code.deeds.push(Deed { action, kept, is_pinned });
     }
 }

@@ -321,7 +321,7 @@ impl Emitter<'_> {
                 let [temporary, _] = self.straight.form.temporary();
                 let to = dst.map_or(temporary, |dst| self.straight.form.register(dst));
                 self.run(line as usize, args, to);
-                let kept = self.straight.code.kept[line as usize];
+                let kept = self.straight.code.deeds[line as usize].kept;
                 if kept != NO_HOME {
                     self.asm.store(self.scratch(8 * kept as i32), to);
                 }
@@ -331,7 +331,7 @@ impl Emitter<'_> {
 
     fn run(&mut self, line: usize, args: [Operand; MOST_ARGS], to: Register) {
         let n_args = self.straight.code.lines[line].args().len();
-        match self.straight.code.actions[line] {
+        match self.straight.code.deeds[line].action {
             Action::Load(addr) => {
                 let from = self.memory(addr);
                 self.asm.copy(to, Source::Memory(from));

@@ -85,7 +85,7 @@ fn order(code: &Code, n_values: usize) -> Order {
         let len = len.unwrap_or(rest.len());
         let is_root = |k: usize| {
             let line = &rest[k];
-            code.is_pinned(begin + k)
+            code.deeds[begin + k].is_pinned
                 || line.is_kept
                 || line.dst.is_none_or(|dst| last_use[dst as usize] >= begin + len)
         };
