@@ -22,36 +22,58 @@ const WORTH: usize = 8;
 /// Lines that a processor does in a cycle, where they do not wait for one another.
 const AT_ONCE: u32 = 4;
 
+/// What was found for long code, which holds for what is near it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Experience {
+    /// Whether another order moved less.
+    reorders: Option<bool>,
+}
+
 /// Allocated as given or in another order, whichever moves less between registers and memory, or
 /// little more if the other one is worth that.
 pub fn allocate_best(
     lines: &[Line],
     fixed: &[bool],
     n_registers: Register,
+    experience: &mut Experience,
     order: impl FnOnce() -> Order,
 ) -> Allocated {
-    let sample = if lines.len() < LONG { lines.len() } else { SAMPLE };
-    let mut as_given = Allocation::new(lines, fixed, n_registers);
-    as_given.run(sample);
-    if as_given.n_steps() > sample + sample / FEW_MOVES {
-        let Order { lines: order, waits_less } = order();
-        let worth = if waits_less { WORTH } else { 0 };
-        let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
-        let mut other = Allocation::new(&reordered, fixed, n_registers);
-        other.run(sample.min(reordered.len()));
-        if 100 * other.n_steps() < (100 + worth) * as_given.n_steps() {
-            other.run(reordered.len());
-            let mut other = other.done();
-            for step in &mut other.steps {
-                if let Step::Run { line, .. } = step {
-                    *line = order[*line as usize];
-                }
-            }
-            return other;
+    let is_long = lines.len() >= LONG;
+    let sample = if is_long { SAMPLE } else { lines.len() };
+    let known = experience.reorders.filter(|_| is_long);
+    let mut as_given = None;
+    if known != Some(true) {
+        let mut allocation = Allocation::new(lines, fixed, n_registers);
+        allocation.run(sample);
+        if known == Some(false) || allocation.n_steps() <= sample + sample / FEW_MOVES {
+            allocation.run(lines.len());
+            return allocation.done();
+        }
+        as_given = Some(allocation);
+    }
+    let Order { lines: order, waits_less } = order();
+    let worth = if waits_less { WORTH } else { 0 };
+    let reordered: Vec<Line> = order.iter().map(|&line| lines[line as usize]).collect();
+    let mut other = Allocation::new(&reordered, fixed, n_registers);
+    other.run(sample.min(reordered.len()));
+    if let Some(mut as_given) = as_given {
+        let is_better = 100 * other.n_steps() < (100 + worth) * as_given.n_steps();
+        if is_long {
+            experience.reorders = Some(is_better);
+        }
+        if !is_better {
+            as_given.run(lines.len());
+            return as_given.done();
         }
     }
-    as_given.run(lines.len());
-    as_given.done()
+    other.run(reordered.len());
+    let mut done = other.done();
+    for step in &mut done.steps {
+        if let Step::Run { line, .. } = step {
+            *line = order[*line as usize];
+        }
+    }
+    done
 }
 
 /// About how long lines wait for one another.

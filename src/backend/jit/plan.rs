@@ -7,7 +7,7 @@
 //! and loop counters used in another function than the one that defines them are kept in scratch
 //! memory, called their home.
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use super::address::Chains;
@@ -17,6 +17,7 @@ use super::{JitOptions, Vectors, lanes};
 use crate::kernel::columns::{Columns, columns};
 use crate::kernel::ir::{Affine, Inst, Kernel, LoopId, Trip, Val};
 use crate::kernel::lanes::independent;
+use crate::kernel::schedule::Experience;
 use crate::ops::math::LANES;
 
 /// The functions of one kernel; the last one is its entry.
@@ -242,7 +243,11 @@ impl Plan {
 /// Longest straight-line function, in functions of Cranelift.
 const SEGMENT_LEN: usize = 4;
 
-/// Allocates the functions that are segments, on several threads.
+/// So many segments in a row are taken to be alike.
+const ALIKE: usize = 8;
+
+/// Allocates the functions that are segments, on several threads: the first one of some that are
+/// alike, then the others by what was found for it.
 fn straight(
     around: &Surroundings,
     functions: &[Vec<Item>],
@@ -250,19 +255,40 @@ fn straight(
     n_threads: usize,
 ) -> Vec<Option<Straight>> {
     let by_begin: FxHashMap<usize, usize> = segments.iter().map(|s| (s.begin, s.end)).collect();
-    let of = |items: &Vec<Item>| match items[..] {
+    let segment = |items: &[Item]| match *items {
         [Item::Insts { begin, end }]
             if by_begin.get(&(begin as usize)) == Some(&(end as usize)) =>
         {
-            Some(Straight::new(around, begin as usize, end as usize))
+            Some(Segment { begin: begin as usize, end: end as usize })
         }
         _ => None,
     };
-    if n_threads > 1 && segments.len() > 1 {
-        functions.par_iter().map(of).collect()
+    let found = functions.iter().enumerate();
+    let found: Vec<(usize, Segment)> =
+        found.filter_map(|(function, items)| Some((function, segment(items)?))).collect();
+    let is_parallel = n_threads > 1 && found.len() > 1;
+    let allocate = |k: usize, mut experience: Experience| {
+        let straight = Straight::new(around, found[k].1, &mut experience);
+        (k, straight, experience)
+    };
+    let first = |k: usize| allocate(ALIKE * k, Experience::default());
+    let n_first = found.len().div_ceil(ALIKE);
+    let first: Vec<_> = if is_parallel {
+        (0..n_first).into_par_iter().map(first).collect()
     } else {
-        functions.iter().map(of).collect()
+        (0..n_first).map(first).collect()
+    };
+    let other = |k: usize| (k % ALIKE != 0).then(|| allocate(k, first[k / ALIKE].2));
+    let others: Vec<_> = if is_parallel {
+        (0..found.len()).into_par_iter().filter_map(other).collect()
+    } else {
+        (0..found.len()).filter_map(other).collect()
+    };
+    let mut all: Vec<Option<Straight>> = functions.iter().map(|_| None).collect();
+    for (k, straight, _) in first.into_iter().chain(others) {
+        all[found[k].0] = Some(straight);
     }
+    all
 }
 
 fn give_home(home: &mut u32, scratch_len: &mut usize, len: usize) {

@@ -23,7 +23,7 @@ use crate::backend::abi::EngineError;
 use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, Lookup, LoopId, Trip};
 use crate::kernel::lanes;
-use crate::kernel::schedule::{self, Order};
+use crate::kernel::schedule::{self, Experience, Order};
 
 use body::{Action, Code, Home, Invariant};
 pub(super) use emit::compile;
@@ -130,7 +130,10 @@ impl Wide {
         // What waits waits less than values of all lanes take to memory and back.
         let order =
             || Order { lines: schedule::depth_first(&code.lines, fixed.len()), waits_less: false };
-        let allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
+        let n_registers = form.n_registers();
+        let experience = &mut Experience::default();
+        let allocated =
+            schedule::allocate_best(&code.lines, &fixed, n_registers, experience, order);
         let accessed = code.actions.iter().filter_map(|action| match *action {
             Action::Load(addr) | Action::Store(addr) => Some(addr),
             _ => None,

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::pointers::Pointers;
 use crate::kernel::allocate::Allocated;
 use crate::kernel::ir::{Kernel, LoopId};
-use crate::kernel::schedule::{self, Order};
+use crate::kernel::schedule::{self, Experience, Order};
 
 use code::Code;
 pub(in crate::backend::jit) use emit::compile;
@@ -48,14 +48,16 @@ pub(in crate::backend::jit) struct Surroundings<'a> {
 }
 
 impl Straight {
-    /// Allocates the instructions from `begin` to `end`.
-    pub fn new(around: &Surroundings, begin: usize, end: usize) -> Straight {
+    /// Allocates the instructions of a segment.
+    pub fn new(around: &Surroundings, segment: Segment, experience: &mut Experience) -> Straight {
         let has_avx512 = around.lanes >= Form::Eight.lanes();
         let form = if has_avx512 { Form::OneOf32 } else { Form::One };
-        let code = Code::of(around, &around.kernel.insts[begin..end]);
+        let code = Code::of(around, &around.kernel.insts[segment.begin..segment.end]);
         let fixed = code.fixed();
         let order = || order(&code, fixed.len());
-        let mut allocated = schedule::allocate_best(&code.lines, &fixed, form.n_registers(), order);
+        let n_registers = form.n_registers();
+        let mut allocated =
+            schedule::allocate_best(&code.lines, &fixed, n_registers, experience, order);
         let center = allocated.center_slots();
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
         Straight { form, code, allocated, center, pointers }
