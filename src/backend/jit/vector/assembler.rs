@@ -12,12 +12,18 @@ use super::form::Form;
 use super::refused;
 use crate::backend::abi::EngineError;
 
+/// Of any form.
+const MOST_REGISTERS: usize = 32;
+
 /// Writes the code of one function.
 pub(super) struct Assembler {
     bytes: Vec<u8>,
     /// Of all but instructions on numbers and vectors.
     encoder: Encoder,
     pub form: Form,
+    /// As [`Form::register`] and [`Form::temporary`] say.
+    registers: [Register; MOST_REGISTERS],
+    pub temporary: [Register; 2],
     failure: Option<EngineError>,
 }
 
@@ -29,7 +35,18 @@ pub(super) fn at(base: Register, offset: i32) -> MemoryOperand {
 impl Assembler {
     pub fn new(form: Form, capacity: usize) -> Result<Assembler, EngineError> {
         let encoder = Encoder::try_new(64).map_err(refused)?;
-        Ok(Assembler { bytes: Vec::with_capacity(capacity), encoder, form, failure: None })
+        let mut registers = [Register::None; MOST_REGISTERS];
+        for (number, register) in (0..form.n_registers()).zip(&mut registers) {
+            *register = form.register(number);
+        }
+        let temporary = form.temporary();
+        let bytes = Vec::with_capacity(capacity);
+        Ok(Assembler { bytes, encoder, form, registers, temporary, failure: None })
+    }
+
+    /// A register for values.
+    pub fn register(&self, number: u8) -> Register {
+        self.registers[usize::from(number) % MOST_REGISTERS]
     }
 
     /// Bytes written so far: the address of the next instruction.

@@ -75,7 +75,6 @@ pub(in crate::backend::jit) fn compile(
     let mut emitter = Emitter {
         asm: Assembler::new(wide.form, 8 * wide.allocated.steps.len() + 1024)?,
         moves: wide.form.moves(),
-        temporary: wide.form.temporary(),
         bytes: 8 * lanes as i32,
         wide,
         unit,
@@ -98,7 +97,6 @@ pub(in crate::backend::jit) fn compile(
 struct Emitter<'a> {
     asm: Assembler,
     moves: &'static Moves,
-    temporary: [Register; 2],
     /// Of a vector.
     bytes: i32,
     wide: &'a Wide,
@@ -151,7 +149,7 @@ impl Emitter<'_> {
     }
 
     fn invariants(&mut self) {
-        let [t, _] = self.temporary;
+        let [t, _] = self.asm.temporary;
         let wide = self.wide;
         for (k, &invariant) in wide.code.invariants.iter().enumerate() {
             match invariant {
@@ -280,15 +278,15 @@ impl Emitter<'_> {
         match *step {
             Step::Spill { from, slot } => {
                 let to = self.vector(slot);
-                self.asm.store(to, self.wide.form.register(from));
+                self.asm.store(to, self.asm.register(from));
             }
             Step::Reload { to, from } => {
                 let from = self.source(from);
-                self.asm.copy(self.wide.form.register(to), from);
+                self.asm.copy(self.asm.register(to), from);
             }
             Step::Run { line, args, dst } => {
                 let n_args = self.wide.code.lines[line as usize].args().len();
-                let to = dst.map_or(self.temporary[0], |dst| self.wide.form.register(dst));
+                let to = dst.map_or(self.asm.temporary[0], |dst| self.asm.register(dst));
                 match self.wide.code.actions[line as usize] {
                     Action::Load(addr) => self.load(addr, to),
                     Action::Store(addr) => self.store(addr, args[0]),
@@ -340,11 +338,11 @@ impl Emitter<'_> {
         let lanes = self.wide.form.lanes();
         let function = wide.and_then(|wide| Some((wide.on_vectors(lanes)?, wide.tag)));
         let Some((function, tag)) = function else { return self.each_lane(op, args, to) };
-        let [first, second] = [0, 1].map(|k| self.wide.form.register(k));
+        let [first, second] = [0, 1].map(|k| self.asm.register(k));
         let further = match (args.get(1), tag) {
             (Some(&arg), _) => {
                 // The first argument may be where the second one goes, or the other way round.
-                let [t, _] = self.temporary;
+                let [t, _] = self.asm.temporary;
                 let source = self.source(arg);
                 self.asm.copy(t, source);
                 Some(Source::Register(t))
@@ -392,7 +390,7 @@ impl Emitter<'_> {
             return self.asm.copy(to, Source::Memory(from));
         }
         let (form, moves) = (self.wide.form, self.moves);
-        let low = form.lowest(self.temporary[0]);
+        let low = form.lowest(self.asm.temporary[0]);
         for first in (0..form.lanes() as u32).step_by(2) {
             let register = if first == 0 { form.lowest(to) } else { low };
             let from = self.lane(addr, first);
@@ -413,7 +411,7 @@ impl Emitter<'_> {
             return self.asm.store(to, register);
         }
         let (form, moves) = (self.wide.form, self.moves);
-        let low = form.lowest(self.temporary[1]);
+        let low = form.lowest(self.asm.temporary[1]);
         for first in (0..form.lanes() as u32).step_by(2) {
             let mut pair = form.lowest(register);
             if first > 0 {
@@ -432,7 +430,7 @@ impl Emitter<'_> {
         match source {
             Source::Register(register) => register,
             Source::Memory(_) => {
-                let [t, _] = self.temporary;
+                let [t, _] = self.asm.temporary;
                 self.asm.copy(t, source);
                 t
             }
@@ -441,7 +439,7 @@ impl Emitter<'_> {
 
     fn source(&mut self, operand: Operand) -> Source {
         match operand {
-            Operand::Register(register) => Source::Register(self.wide.form.register(register)),
+            Operand::Register(register) => Source::Register(self.asm.register(register)),
             Operand::Slot(slot) => Source::Memory(self.vector(slot)),
             Operand::Fixed(value) => Source::Memory(self.fixed(value)),
         }

@@ -138,11 +138,7 @@ impl Assembler {
     /// Where comparison `k` of two leaves what it finds: a mask register, or a temporary one with
     /// all bits set where it holds.
     fn mask(&self, k: usize) -> Register {
-        if self.form.has_masks() {
-            [Register::K1, Register::K2][k]
-        } else {
-            self.form.temporary()[k]
-        }
+        if self.form.has_masks() { [Register::K1, Register::K2][k] } else { self.temporary[k] }
     }
 
     fn compare(&mut self, k: usize, a: Register, b: Source, predicate: u8) {
@@ -195,7 +191,7 @@ impl Assembler {
         let one = constant(Builtin::One);
         let constant = |which| Source::Memory(constant(which));
         let form = self.form;
-        let [t, u] = form.temporary();
+        let [t, u] = self.temporary;
         let register = |source: Source| match source {
             Source::Register(register) => register,
             Source::Memory(_) => Register::None,

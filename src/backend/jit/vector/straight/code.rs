@@ -346,6 +346,7 @@ impl Reader<'_> {
         }
     }
 
+    #[inline]
     fn define(&mut self, dst: Val, line: Line, action: Action, is_pinned: bool) {
         let home = self.home(dst);
         let is_kept = home != NO_HOME;
@@ -353,6 +354,7 @@ impl Reader<'_> {
         self.push(Line { dst: Some(dst), is_kept, ..line }, action, home, is_pinned);
     }
 
+    #[inline]
     fn home(&self, val: Val) -> u32 {
         self.around.value_home[val as usize]
     }
@@ -383,6 +385,7 @@ impl Reader<'_> {
         value
     }
 
+    #[inline]
     fn new_value(&mut self, val: Val, home: Home) -> Value {
         let value = self.code.homes.len() as Value;
         self.code.homes.push(home);
@@ -390,6 +393,7 @@ impl Reader<'_> {
         value
     }
 
+    #[inline]
     fn push(&mut self, line: Line, action: Action, kept: u32, is_pinned: bool) {
         self.code.lines.push(line);
         self.code.deeds.push(Deed { action, kept, is_pinned });

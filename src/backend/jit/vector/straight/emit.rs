@@ -311,15 +311,15 @@ impl Emitter<'_> {
         match *step {
             Step::Spill { from, slot } => {
                 let to = self.number(slot);
-                self.asm.store(to, self.straight.form.register(from));
+                self.asm.store(to, self.asm.register(from));
             }
             Step::Reload { to, from } => {
                 let from = self.source(from);
-                self.asm.copy(self.straight.form.register(to), from);
+                self.asm.copy(self.asm.register(to), from);
             }
             Step::Run { line, args, dst } => {
-                let [temporary, _] = self.straight.form.temporary();
-                let to = dst.map_or(temporary, |dst| self.straight.form.register(dst));
+                let [temporary, _] = self.asm.temporary;
+                let to = dst.map_or(temporary, |dst| self.asm.register(dst));
                 self.run(line as usize, args, to);
                 let kept = self.straight.code.deeds[line as usize].kept;
                 if kept != NO_HOME {
@@ -344,7 +344,7 @@ impl Emitter<'_> {
             Action::Accumulate(addr) => {
                 let term = self.register(args[0]);
                 let memory = self.memory(addr);
-                let sum = self.straight.form.temporary()[1];
+                let sum = self.asm.temporary[1];
                 self.asm.copy(sum, Source::Memory(memory));
                 self.asm.binary(Opcode::ADD, sum, sum, Source::Register(term));
                 self.asm.store(memory, sum);
@@ -462,7 +462,7 @@ impl Emitter<'_> {
         match self.source(operand) {
             Source::Register(register) => register,
             memory => {
-                let [temporary, _] = self.straight.form.temporary();
+                let [temporary, _] = self.asm.temporary;
                 self.asm.copy(temporary, memory);
                 temporary
             }
@@ -471,7 +471,7 @@ impl Emitter<'_> {
 
     fn source(&mut self, operand: Operand) -> Source {
         match operand {
-            Operand::Register(register) => Source::Register(self.straight.form.register(register)),
+            Operand::Register(register) => Source::Register(self.asm.register(register)),
             Operand::Slot(slot) => Source::Memory(self.number(slot)),
             Operand::Fixed(value) => {
                 Source::Memory(match self.straight.code.homes[value as usize] {

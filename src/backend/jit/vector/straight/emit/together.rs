@@ -38,7 +38,7 @@ impl Emitter<'_> {
     pub(super) fn quotients(&mut self, group: u32, denominators: &[Operand]) {
         let n = denominators.len();
         let denominators = self.gather(denominators);
-        let [_, other] = self.straight.form.temporary();
+        let [_, other] = self.asm.temporary;
         let numerators = widened(other, n);
         let staged = Source::Memory(self.staged(group));
         self.at_once(n, Opcode::LOAD, [numerators, Register::None], staged);
@@ -77,7 +77,7 @@ impl Emitter<'_> {
 
     /// Two to four numbers in a vector. Of three the last one is there twice.
     fn gather(&mut self, args: &[Operand]) -> Register {
-        let [low, high] = self.straight.form.temporary();
+        let [low, high] = self.asm.temporary;
         let vector = widened(low, args.len());
         if let Some(place) = self.results_at(args) {
             let from = Source::Memory(self.number(self.frame.staged + place));
