@@ -274,12 +274,13 @@ impl<'k> Segment<'k> {
                 let of_all = group.iter().filter_map(|&call| needed(call as usize, &level)).max();
                 group.iter().for_each(|&call| level[call as usize] = of_all.unwrap_or(0));
             }
-            match kind(inst) {
-                Some(kind) if calls == matches!(kind, Kind::Call(_)) => {
-                    level[k] += 1;
-                    operations.push(Like { level: level[k], kind, at: k as u32 });
-                }
-                _ => {}
+            // Nothing else takes as long.
+            if self.nodes[k].latency > PLAIN_LATENCY
+                && let Some(kind) = kind(inst)
+                && calls == matches!(kind, Kind::Call(_))
+            {
+                level[k] += 1;
+                operations.push(Like { level: level[k], kind, at: k as u32 });
             }
         }
         operations
@@ -348,9 +349,12 @@ pub fn latency(op: ScalarOp) -> u32 {
     match op.row().jit {
         Jit::Call => 45,
         Jit::Inst(Operation::Div | Operation::Sqrt) => 15,
-        Jit::Inst(_) => 4,
+        Jit::Inst(_) => PLAIN_LATENCY,
     }
 }
+
+/// Of additions and such.
+const PLAIN_LATENCY: u32 = 4;
 
 /// The value that an instruction of straight-line code defines.
 pub fn defined(inst: &Inst) -> Option<Val> {

@@ -7,7 +7,7 @@ use iced_x86::{
     MemoryOperand, Register,
 };
 
-use super::encode::{Extra, Opcode, Source, Width, encode};
+use super::encode::{Extra, Opcode, Place, Source, Width, encode};
 use super::form::Form;
 use super::refused;
 use crate::backend::abi::EngineError;
@@ -28,8 +28,8 @@ pub(super) struct Assembler {
 }
 
 /// Memory at a distance in bytes from where a register points.
-pub(super) fn at(base: Register, offset: i32) -> MemoryOperand {
-    MemoryOperand::with_base_displ(base, i64::from(offset))
+pub(super) fn at(base: Register, distance: i32) -> Place {
+    Place { base, index: Register::None, distance }
 }
 
 impl Assembler {

@@ -4,11 +4,11 @@
 //! aligned to vectors: places of values, invariants, arguments and result of calls, then words:
 //! what the function was given, and pointers.
 
-use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
+use iced_x86::{Code as Op, Instruction, Register};
 
 use super::assembler::{Assembler, Jump, Pool, at};
 use super::body::{Action, Home, Invariant};
-use super::encode::{Opcode, Source};
+use super::encode::{Opcode, Place, Source};
 use super::form::Moves;
 use super::operation::Builtin;
 use super::pointers::{Pointer, Spread};
@@ -115,11 +115,11 @@ impl Emitter<'_> {
         // Six registers and the return address: calls want a multiple of 16.
         self.add(Register::RSP, -8);
         let begin = at(PARAMETERS[SCRATCH as usize], frame + self.bytes - 1);
-        self.asm.put(Instruction::with2(Op::Lea_r64_m, FRAME, begin));
+        self.asm.put(Instruction::with2(Op::Lea_r64_m, FRAME, begin.operand()));
         self.asm.put(Instruction::with2(Op::And_rm64_imm8, FRAME, -self.bytes));
         for (k, parameter) in PARAMETERS.into_iter().enumerate() {
             let word = self.word(k as u32);
-            self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, parameter));
+            self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word.operand(), parameter));
         }
         self.asm.load_pool(POOL, 0)
     }
@@ -155,17 +155,17 @@ impl Emitter<'_> {
             match invariant {
                 Invariant::Outer(val) => {
                     let home = self.home(self.unit.plan.value_home[val as usize]);
-                    self.asm.put(Instruction::with2(self.moves.spread_memory, t, home));
+                    self.asm.put(Instruction::with2(self.moves.spread_memory, t, home.operand()));
                 }
                 Invariant::Load(addr) => {
                     let from = self.lane(addr, 0);
-                    self.asm.put(Instruction::with2(self.moves.spread_memory, t, from));
+                    self.asm.put(Instruction::with2(self.moves.spread_memory, t, from.operand()));
                 }
                 Invariant::Counter(info) => {
                     let of = self.unit.kernel.counters[info as usize].loop_id;
                     let home = self.home(self.unit.plan.counter_home[of as usize]);
                     let low = wide.form.lowest(t);
-                    self.asm.put(Instruction::with3(self.moves.convert, low, low, home));
+                    self.asm.put(Instruction::with3(self.moves.convert, low, low, home.operand()));
                     self.asm.put(Instruction::with2(self.moves.spread, t, low));
                     self.scale(info, t);
                 }
@@ -184,7 +184,7 @@ impl Emitter<'_> {
             self.load_word(Register::RAX, SCRATCH);
             for (k, register) in [COUNTER, END].into_iter().enumerate() {
                 let from = at(Register::RAX, 8 * (self.unit.plan.range + k) as i32);
-                self.asm.put(Instruction::with2(Op::Mov_r64_rm64, register, from));
+                self.asm.put(Instruction::with2(Op::Mov_r64_rm64, register, from.operand()));
             }
         } else {
             self.asm.put(Instruction::with2(Op::Mov_r64_imm64, COUNTER, 0u64));
@@ -214,7 +214,7 @@ impl Emitter<'_> {
             // The last vector holds the last iterations.
             let done = self.asm.jump(Op::Jae_rel32_64);
             let last = at(END, -lanes);
-            self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RAX, last));
+            self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RAX, last.operand()));
             let code = Op::Cmp_r64_rm64;
             self.asm.put(Instruction::with2(code, COUNTER, Register::RAX));
             let code = Op::Cmova_r64_rm64;
@@ -247,8 +247,8 @@ impl Emitter<'_> {
         }
         self.load_word(Register::RAX, CONTEXT);
         let flag = at(Register::RAX, 0);
-        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, Register::RAX, flag));
-        self.asm.put(Instruction::with2(Op::Cmp_rm8_imm8, flag, 0));
+        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, Register::RAX, flag.operand()));
+        self.asm.put(Instruction::with2(Op::Cmp_rm8_imm8, flag.operand(), 0));
         let failure = self.asm.jump(Op::Jne_rel32_64);
         if let Some(not_due) = not_due {
             self.jumps.push((not_due, self.asm.here()));
@@ -371,7 +371,7 @@ impl Emitter<'_> {
         let begin = self.vector(area);
         let (helper, function) = each_lane(op.row().eval);
         self.load_number(Register::RDI, function as u64);
-        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin));
+        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, begin.operand()));
         self.load_number(Register::RDX, self.wide.form.lanes() as u64);
         self.asm.put(Ok(Instruction::with(Op::VEX_Vzeroupper)));
         self.call(helper);
@@ -394,9 +394,9 @@ impl Emitter<'_> {
         for first in (0..form.lanes() as u32).step_by(2) {
             let register = if first == 0 { form.lowest(to) } else { low };
             let from = self.lane(addr, first);
-            self.asm.put(Instruction::with2(moves.load_low, register, from));
+            self.asm.put(Instruction::with2(moves.load_low, register, from.operand()));
             let from = self.lane(addr, first + 1);
-            self.asm.put(Instruction::with3(moves.load_high, register, register, from));
+            self.asm.put(Instruction::with3(moves.load_high, register, register, from.operand()));
             if first > 0 {
                 self.asm.put(Instruction::with4(moves.insert, to, to, low, first / 2));
             }
@@ -419,9 +419,9 @@ impl Emitter<'_> {
                 pair = low;
             }
             let to = self.lane(addr, first);
-            self.asm.put(Instruction::with2(moves.store_low, to, pair));
+            self.asm.put(Instruction::with2(moves.store_low, to.operand(), pair));
             let to = self.lane(addr, first + 1);
-            self.asm.put(Instruction::with2(moves.store_high, to, pair));
+            self.asm.put(Instruction::with2(moves.store_high, to.operand(), pair));
         }
     }
 
@@ -445,7 +445,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn fixed(&mut self, value: Value) -> MemoryOperand {
+    fn fixed(&mut self, value: Value) -> Place {
         match self.wide.code.homes[value as usize] {
             Home::Constant(k) => self.constant(Builtin::ALL.len() as u32 + k),
             Home::Invariant(k) => self.vector(self.wide.allocated.n_slots + k),
@@ -468,7 +468,7 @@ impl Emitter<'_> {
     }
 
     /// The memory of a lane of an address; may load its pointer.
-    fn lane(&mut self, addr: AddrId, lane: u32) -> MemoryOperand {
+    fn lane(&mut self, addr: AddrId, lane: u32) -> Place {
         let (link, offset) = self.unit.chains.places[addr as usize];
         let (place, is_indexed) = self.wide.pointers.behind(link);
         let (word, further) = self.wide.pointers.all[place].of_lane(lane);
@@ -478,7 +478,7 @@ impl Emitter<'_> {
         });
         if is_indexed {
             let offset = offset + 8 * i64::from(lane);
-            return MemoryOperand::with_base_index_scale_displ_size(base, COUNTER, 8, offset, 1);
+            return Place { base, index: COUNTER, distance: offset as i32 };
         }
         at(base, offset as i32 + further)
     }
@@ -493,7 +493,7 @@ impl Emitter<'_> {
             for lane in 0..pointer.n_words(self.wide.form.lanes()) {
                 self.compute(pointer, lane);
                 let word = self.word(PARAMETERS.len() as u32 + pointer.word + lane);
-                self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, Register::RAX));
+                self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word.operand(), Register::RAX));
             }
             if let Some(register) = self.registers[place] {
                 self.asm.put(Instruction::with2(Op::Mov_r64_rm64, register, Register::RAX));
@@ -511,7 +511,7 @@ impl Emitter<'_> {
                     let which = if matches!(base, Base::Arg(_)) { ARG } else { RES };
                     self.load_word(rax, which);
                     let from = at(rax, 8 * k as i32);
-                    self.asm.put(Instruction::with2(Op::Mov_r64_rm64, rax, from));
+                    self.asm.put(Instruction::with2(Op::Mov_r64_rm64, rax, from.operand()));
                 }
                 Base::Data(k) => {
                     let address = self.unit.kernel.data[k as usize].as_ptr() as usize;
@@ -540,7 +540,7 @@ impl Emitter<'_> {
                 let (word, further) = self.wide.pointers.get(entry).of_lane(lane);
                 self.load_word(rax, PARAMETERS.len() as u32 + word);
                 let from = at(rax, offset as i32 + further);
-                self.asm.put(Instruction::with2(Op::Mov_r32_rm32, Register::EAX, from));
+                self.asm.put(Instruction::with2(Op::Mov_r32_rm32, Register::EAX, from.operand()));
                 self.asm.put(Instruction::with2(Op::Shl_rm64_imm8, rax, 3));
                 self.add_lane(link, lane);
             }
@@ -551,21 +551,21 @@ impl Emitter<'_> {
     fn add_lane(&mut self, link: u32, lane: u32) {
         let (word, further) = self.wide.pointers.get(link).of_lane(lane);
         let word = self.word(PARAMETERS.len() as u32 + word);
-        self.asm.put(Instruction::with2(Op::Add_r64_rm64, Register::RAX, word));
+        self.asm.put(Instruction::with2(Op::Add_r64_rm64, Register::RAX, word.operand()));
         if further != 0 {
             self.add(Register::RAX, further);
         }
     }
 
     /// A number of the scratch memory that another function wrote.
-    fn home(&mut self, home: u32) -> MemoryOperand {
+    fn home(&mut self, home: u32) -> Place {
         self.load_word(Register::RAX, SCRATCH);
         at(Register::RAX, 8 * home as i32)
     }
 
-    fn multiple(&mut self, of: MemoryOperand, factor: i32) {
+    fn multiple(&mut self, of: Place, factor: i32) {
         let code = Op::Imul_r64_rm64_imm32;
-        self.asm.put(Instruction::with3(code, Register::RAX, of, factor));
+        self.asm.put(Instruction::with3(code, Register::RAX, of.operand(), factor));
     }
 
     fn add(&mut self, to: Register, number: i32) {
@@ -578,23 +578,23 @@ impl Emitter<'_> {
 
     fn load_word(&mut self, to: Register, word: u32) {
         let from = self.word(word);
-        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, to, from));
+        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, to, from.operand()));
     }
 
     /// A vector of the frame.
-    fn vector(&self, k: u32) -> MemoryOperand {
+    fn vector(&self, k: u32) -> Place {
         at(FRAME, self.bytes * k as i32)
     }
 
     /// A word of the frame.
-    fn word(&self, k: u32) -> MemoryOperand {
+    fn word(&self, k: u32) -> Place {
         let wide = self.wide;
         let vectors = wide.allocated.n_slots + wide.code.invariants.len() as u32 + AREA;
         at(FRAME, self.bytes * vectors as i32 + 8 * k as i32)
     }
 
     /// A constant in all lanes, the builtin ones first.
-    fn constant(&self, k: u32) -> MemoryOperand {
+    fn constant(&self, k: u32) -> Place {
         at(POOL, self.bytes * k as i32)
     }
 }

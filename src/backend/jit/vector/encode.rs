@@ -75,11 +75,29 @@ pub(super) struct Width {
     pub length: u8,
 }
 
+/// Memory at a distance in bytes from where a register points, and as many numbers further as
+/// another one says, if there is one.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub base: Register,
+    pub index: Register,
+    pub distance: i32,
+}
+
+impl Place {
+    /// The same for iced-x86.
+    pub fn operand(self) -> MemoryOperand {
+        let Place { base, index, distance } = self;
+        let (scale, size) = (if index == Register::None { 1 } else { 8 }, 1);
+        MemoryOperand::with_base_index_scale_displ_size(base, index, scale, distance.into(), size)
+    }
+}
+
 /// Where an operand is.
 #[derive(Copy, Clone, Debug)]
 pub(super) enum Source {
     Register(Register),
-    Memory(MemoryOperand),
+    Memory(Place),
 }
 
 /// What some instructions state beside their operands.
@@ -196,12 +214,12 @@ fn write_memory(
     code: &mut [u8; LONGEST],
     mut at: usize,
     registers: u8,
-    memory: MemoryOperand,
+    memory: Place,
     unit: i32,
 ) -> Option<usize> {
     let base = general(memory.base)? & 7;
     let index = general(memory.index);
-    let bytes = i32::try_from(memory.displacement).ok()?;
+    let bytes = memory.distance;
     let short = (bytes % unit == 0).then(|| i8::try_from(bytes / unit).ok()).flatten();
     // Without distance the number of this base means something else.
     let mode = match short {
@@ -213,8 +231,8 @@ fn write_memory(
     code[at] = mode << 6 | registers | if has_index { 4 } else { base };
     at += 1;
     if has_index {
-        let scale = memory.scale.trailing_zeros() as u8;
-        code[at] = scale << 6 | (index.unwrap_or(4) & 7) << 3 | base;
+        // Numbers have 2^3 bytes.
+        code[at] = 3 << 6 | (index.unwrap_or(4) & 7) << 3 | base;
         at += 1;
     }
     match (mode, short) {

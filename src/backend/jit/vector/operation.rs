@@ -1,9 +1,9 @@
 //! Elementwise operations as instructions of any form, with the same bits.
 
-use iced_x86::{Code, Instruction, MemoryOperand, Register};
+use iced_x86::{Code, Instruction, Register};
 
 use super::assembler::Assembler;
-use super::encode::{Extra, Opcode, Source, Width};
+use super::encode::{Extra, Opcode, Place, Source, Width};
 use super::form::Form;
 use crate::ops::scalar::{Comparison, Inst, Jit, ScalarOp};
 
@@ -73,8 +73,8 @@ impl Assembler {
             Source::Register(source) => is_low(source),
             // Those with 32 registers count numbers, not bytes, where that takes one byte.
             Source::Memory(memory) => {
-                let bytes = memory.displacement;
-                let is_byte = |distance: i64| i8::try_from(distance).is_ok();
+                let bytes = memory.distance;
+                let is_byte = |distance: i32| i8::try_from(distance).is_ok();
                 is_byte(bytes) || bytes % 8 != 0 || !is_byte(bytes / 8)
             }
         };
@@ -106,7 +106,7 @@ impl Assembler {
         self.vector(width, opcode, [to, Register::None], source, Extra::default());
     }
 
-    pub fn store(&mut self, to: MemoryOperand, from: Register) {
+    pub fn store(&mut self, to: Place, from: Register) {
         let to = Source::Memory(to);
         let width = self.width([from], to);
         self.vector(width, Opcode::STORE, [from, Register::None], to, Extra::default());
@@ -158,7 +158,7 @@ impl Assembler {
     }
 
     /// 1 where mask 0 holds, else 0.
-    fn truth(&mut self, to: Register, one: MemoryOperand) {
+    fn truth(&mut self, to: Register, one: Place) {
         let one = Source::Memory(one);
         if !self.form.has_masks() {
             return self.binary(Opcode::AND, to, self.mask(0), one);
@@ -186,7 +186,7 @@ impl Assembler {
         inst: Inst,
         to: Register,
         args: &[Source],
-        constant: impl Fn(Builtin) -> MemoryOperand,
+        constant: impl Fn(Builtin) -> Place,
     ) {
         let one = constant(Builtin::One);
         let constant = |which| Source::Memory(constant(which));

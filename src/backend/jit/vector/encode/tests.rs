@@ -2,6 +2,7 @@
 
 use iced_x86::{Decoder, DecoderOptions, Encoder, Instruction, MemorySize};
 
+use super::super::assembler::at;
 use super::super::form::Form;
 use super::*;
 
@@ -41,32 +42,27 @@ fn registers(width: Width) -> Vec<Register> {
 }
 
 /// Memory by all kinds of bases, indices and distances.
-fn memory() -> Vec<MemoryOperand> {
+fn memory() -> Vec<Place> {
     let bases = [Register::RAX, Register::RSP, Register::RBP, Register::RSI, Register::R9];
     let further = [Register::R12, Register::R13, Register::R15];
     let mut places = Vec::new();
     for base in bases.into_iter().chain(further) {
         for distance in [0, 8, -8, 64, -64, 127, 128, -128, -136, 1016, 8128, 8192, 1 << 20] {
-            places.push(MemoryOperand::with_base_displ(base, distance));
-            for index in [Register::RCX, Register::R12] {
-                let displ = distance;
-                let size = 1;
-                places.push(MemoryOperand::with_base_index_scale_displ_size(
-                    base, index, 8, displ, size,
-                ));
+            for index in [Register::None, Register::RCX, Register::R12] {
+                places.push(Place { base, index, distance });
             }
         }
     }
     places
 }
 
-fn assert_memory(instruction: &Instruction, memory: &MemoryOperand) {
+fn assert_memory(instruction: &Instruction, memory: &Place) {
     assert_eq!(instruction.memory_base(), memory.base);
     assert_eq!(instruction.memory_index(), memory.index);
     if memory.index != Register::None {
-        assert_eq!(instruction.memory_index_scale(), memory.scale);
+        assert_eq!(instruction.memory_index_scale(), 8);
     }
-    assert_eq!(instruction.memory_displacement64() as i64, memory.displacement);
+    assert_eq!(instruction.memory_displacement64() as i64, i64::from(memory.distance));
 }
 
 fn mnemonic(instruction: &Instruction) -> String {
@@ -212,7 +208,7 @@ fn comparisons_and_choices() {
         let blend = decoded(width, Opcode::BLEND_BY_MASK, [to, a], source, extra);
         assert_eq!(mnemonic(&blend), "vblendmpd");
         assert_eq!((blend.op_mask(), blend.zeroing_masking()), (Register::K1, false));
-        let one = Source::Memory(MemoryOperand::with_base_displ(Register::RDX, 64));
+        let one = Source::Memory(at(Register::RDX, 64));
         let extra = Extra { mask: 1, is_zeroing: true, ..Extra::default() };
         let truth = decoded(width, Opcode::LOAD, [to, Register::None], one, extra);
         assert_eq!((truth.op_mask(), truth.zeroing_masking()), (Register::K1, true));
@@ -225,17 +221,13 @@ fn comparisons_and_choices() {
 fn refusals() {
     let [one, wide] = [WIDTHS[0], WIDTHS[1]];
     let register = |k: u32| Register::XMM0 + k;
-    let memory = |base: Register, distance: i64| {
-        Source::Memory(MemoryOperand::with_base_displ(base, distance))
-    };
     for (width, registers, source) in [
         (one, [register(16), register(0)], Source::Register(register(0))),
         (one, [register(0), register(16)], Source::Register(register(0))),
         (one, [register(0), register(0)], Source::Register(register(16))),
         (one, [Register::RAX, register(0)], Source::Register(register(0))),
         (wide, [register(0), register(0)], Source::Register(Register::None)),
-        (wide, [register(0), register(0)], memory(Register::None, 0)),
-        (wide, [register(0), register(0)], memory(Register::RAX, 1 << 31)),
+        (wide, [register(0), register(0)], Source::Memory(at(Register::None, 0))),
     ] {
         let mut bytes = Vec::new();
         assert!(!encode(&mut bytes, width, Opcode::ADD, registers, source, Extra::default()));

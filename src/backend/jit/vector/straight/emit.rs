@@ -6,7 +6,7 @@
 
 mod together;
 
-use iced_x86::{Code as Op, Instruction, MemoryOperand, Register};
+use iced_x86::{Code as Op, Instruction, Register};
 
 use super::Straight;
 use super::code::{Action, Home};
@@ -15,7 +15,7 @@ use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
 use crate::backend::jit::plan::NO_HOME;
 use crate::backend::jit::vector::assembler::{Assembler, Jump, at};
-use crate::backend::jit::vector::encode::{Opcode, Source};
+use crate::backend::jit::vector::encode::{Opcode, Place, Source};
 use crate::backend::jit::vector::operation::Builtin;
 use crate::backend::jit::vector::refused;
 use crate::kernel::allocate::{MOST_ARGS, NEAR, Operand, Step, centered};
@@ -234,7 +234,7 @@ impl Emitter<'_> {
             self.compute(place);
             if !is_parameter {
                 let word = self.word(place);
-                self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word, Register::RAX));
+                self.asm.put(Instruction::with2(Op::Mov_rm64_r64, word.operand(), Register::RAX));
             }
             if let Some(register) = self.registers[place] {
                 self.asm.put(Instruction::with2(Op::Mov_r64_rm64, register, Register::RAX));
@@ -273,14 +273,14 @@ impl Emitter<'_> {
                 let home = self.unit.plan.counter_home[id as usize];
                 let counter = self.scratch(8 * home as i32);
                 let code = Op::Imul_r64_rm64_imm32;
-                self.asm.put(Instruction::with3(code, rax, counter, bytes as i32));
+                self.asm.put(Instruction::with3(code, rax, counter.operand(), bytes as i32));
                 self.add(link);
             }
             Link::Entry { link, at: entry, offset } => {
                 let table = self.straight.pointers.place_of(entry);
                 self.load(self.word(table));
                 let from = at(rax, offset as i32);
-                self.asm.put(Instruction::with2(Op::Mov_r32_rm32, Register::EAX, from));
+                self.asm.put(Instruction::with2(Op::Mov_r32_rm32, Register::EAX, from.operand()));
                 self.asm.put(Instruction::with2(Op::Shl_rm64_imm8, rax, 3));
                 self.add(link);
             }
@@ -300,11 +300,11 @@ impl Emitter<'_> {
             Some(Base::Res(k)) => at(self.at.res, 8 * k as i32),
             _ => self.word(place),
         };
-        self.asm.put(Instruction::with2(code, Register::RAX, from));
+        self.asm.put(Instruction::with2(code, Register::RAX, from.operand()));
     }
 
-    fn load(&mut self, from: MemoryOperand) {
-        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, Register::RAX, from));
+    fn load(&mut self, from: Place) {
+        self.asm.put(Instruction::with2(Op::Mov_r64_rm64, Register::RAX, from.operand()));
     }
 
     fn step(&mut self, step: &Step) {
@@ -371,7 +371,7 @@ impl Emitter<'_> {
                 let counter = self.scratch(8 * home as i32);
                 self.asm.binary(Opcode::XOR, to, to, Source::Register(to));
                 let code = self.straight.form.moves().convert;
-                self.asm.put(Instruction::with3(code, to, to, counter));
+                self.asm.put(Instruction::with3(code, to, to, counter.operand()));
                 if info.step != 1.0 {
                     let step = self.new_constant(info.step);
                     self.asm.binary(Opcode::MUL, to, to, step);
@@ -397,7 +397,7 @@ impl Emitter<'_> {
             Action::Roots(group) => self.roots(group, &args[..n_args]),
             Action::Begin(res) => {
                 let pointer = at(self.at.res, 8 * res as i32);
-                self.asm.put(Instruction::with2(Op::Cmp_rm64_imm8, pointer, 0));
+                self.asm.put(Instruction::with2(Op::Cmp_rm64_imm8, pointer.operand(), 0));
                 self.open = Some(self.asm.jump(Op::Je_rel32_64));
             }
             Action::End => {
@@ -447,7 +447,7 @@ impl Emitter<'_> {
         }
         self.asm.put(Instruction::with2(Op::Mov_r32_imm32, Register::EDI, group.tags as u32));
         let results = self.number(first);
-        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, results));
+        self.asm.put(Instruction::with2(Op::Lea_r64_m, Register::RSI, results.operand()));
         self.call(function);
     }
 
@@ -491,12 +491,12 @@ impl Emitter<'_> {
         Source::Memory(self.constant(self.constants.len() as u32 - 1))
     }
 
-    fn constant(&self, k: u32) -> MemoryOperand {
+    fn constant(&self, k: u32) -> Place {
         at(self.at.pool, BUILTIN_BYTES + 8 * k as i32 - self.pool_center)
     }
 
     /// The memory of an address; may load its pointer into RAX.
-    fn memory(&mut self, addr: AddrId) -> MemoryOperand {
+    fn memory(&mut self, addr: AddrId) -> Place {
         let (link, offset) = self.unit.chains.places[addr as usize];
         let place = self.straight.pointers.place_of(link);
         let offset = offset as i32;
@@ -518,17 +518,17 @@ impl Emitter<'_> {
     }
 
     /// The word that holds a pointer.
-    fn word(&self, place: usize) -> MemoryOperand {
+    fn word(&self, place: usize) -> Place {
         self.number(self.frame.pointers + self.straight.pointers.all[place].word)
     }
 
     /// A number of the frame.
-    fn number(&self, k: u32) -> MemoryOperand {
+    fn number(&self, k: u32) -> Place {
         self.scratch(self.begin + 8 * k as i32)
     }
 
     /// The number of the scratch memory at so many bytes.
-    fn scratch(&self, bytes: i32) -> MemoryOperand {
+    fn scratch(&self, bytes: i32) -> Place {
         at(self.at.scratch, bytes - self.near)
     }
 }

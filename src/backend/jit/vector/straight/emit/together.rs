@@ -1,10 +1,10 @@
 //! Divisions and square roots that are done at once: their arguments go into one vector, and the
 //! results to memory. Vectors of two or four numbers in the registers that nothing else uses.
 
-use iced_x86::{Code, Instruction, MemoryOperand, Register};
+use iced_x86::{Code, Instruction, Register};
 
 use super::{Emitter, Home};
-use crate::backend::jit::vector::encode::{Extra, Opcode, Source, Width};
+use crate::backend::jit::vector::encode::{Extra, Opcode, Place, Source, Width};
 use crate::backend::jit::vector::form::Form;
 use crate::kernel::allocate::Operand;
 use crate::ops::math::LANES;
@@ -71,7 +71,7 @@ impl Emitter<'_> {
     }
 
     /// Memory of the group's own.
-    fn staged(&self, group: u32) -> MemoryOperand {
+    fn staged(&self, group: u32) -> Place {
         self.number(self.frame.staged + LANES as u32 * group)
     }
 
@@ -130,7 +130,7 @@ impl Emitter<'_> {
         };
         let to = widened(low, n);
         let spread = match self.source(number) {
-            Source::Memory(number) => Instruction::with2(code_of_memory, to, number),
+            Source::Memory(number) => Instruction::with2(code_of_memory, to, number.operand()),
             Source::Register(number) => {
                 let from = if is_low(number) { number } else { low };
                 if from == low {
@@ -158,9 +158,11 @@ impl Emitter<'_> {
                 Instruction::with3(Code::EVEX_Vunpcklpd_xmm_k1z_xmm_xmmm128b64, to, a, b)
             }
             Source::Memory(b) if is_low(a) => {
-                Instruction::with3(Code::VEX_Vmovhpd_xmm_xmm_m64, to, a, b)
+                Instruction::with3(Code::VEX_Vmovhpd_xmm_xmm_m64, to, a, b.operand())
             }
-            Source::Memory(b) => Instruction::with3(Code::EVEX_Vmovhpd_xmm_xmm_m64, to, a, b),
+            Source::Memory(b) => {
+                Instruction::with3(Code::EVEX_Vmovhpd_xmm_xmm_m64, to, a, b.operand())
+            }
         };
         self.asm.put(instruction);
     }
