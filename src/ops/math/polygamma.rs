@@ -2,10 +2,10 @@
 //! m-th derivative. The same algorithm in C is `src/ops/scalar/polygamma.c`; keep them alike.
 //!
 //! For x > 0: upward recurrence, then the asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.11),
-//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma, and order 2
-//! about halfway between poles, where its zeros are, by the reflection formula (6.3.7, 6.4.7);
-//! else by splitting the sum over 1 / (x + j)^(m + 1) at the sign change of x + j into sums with
-//! positive terms, which cancels less than reflection.
+//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma by the
+//! reflection formula (6.3.7); else by splitting the sum over 1 / (x + j)^(m + 1) at the sign change
+//! of x + j into sums with positive terms, which cancels less. Even orders about halfway between
+//! poles, where their zeros are, have the largest terms in twice the digits.
 
 use std::f64::consts::PI;
 
@@ -94,11 +94,8 @@ pub extern "C" fn polygamma(m: f64, x: f64) -> f64 {
     }
     let magnitude = if x > 0.0 {
         zeta_times_factorial(m, x)
-    } else if m == 2.0 && (x - x.floor() - 0.5).abs() <= 0.25 {
-        // pi^3 times the second derivative of the cotangent.
-        let cotangent = pi_cotangent(x);
-        let reflected = 2.0 * cotangent * (PI * PI + cotangent * cotangent);
-        zeta_times_factorial(m, 1.0 - x) + reflected
+    } else if !odd && (x - x.floor() - 0.5).abs() <= 0.25 {
+        between_poles(m, x)
     } else {
         let above = zeta_times_factorial(m, x - x.floor());
         let below = zeta_times_factorial(m, x.ceil() - x) - zeta_times_factorial(m, 1.0 - x);
@@ -183,14 +180,96 @@ fn zeta_times_factorial(m: f64, x: f64) -> f64 {
         sum += (x / shifted).powf(m + 1.0);
         shifted += 1.0;
     }
+    scale * (sum + (x / shifted).powf(m + 1.0) * rest(m, shifted))
+}
+
+/// The sum over j >= 0 of `x^(m + 1) / (x + j)^(m + 1)` for large x (Euler, Maclaurin).
+fn rest(m: f64, x: f64) -> f64 {
     let mut rising = 1.0;
-    let mut series = shifted / m + 0.5;
+    let mut series = x / m + 0.5;
     let mut k = 0.0;
     for coefficient in BERNOULLI_BY_FACTORIAL {
-        rising *= (m + 2.0 * k + 1.0) / shifted;
+        rising *= (m + 2.0 * k + 1.0) / x;
         series += coefficient * rising;
-        rising *= (m + 2.0 * k + 2.0) / shifted;
+        rising *= (m + 2.0 * k + 2.0) / x;
         k += 1.0;
     }
-    scale * (sum + (x / shifted).powf(m + 1.0) * series)
+    series
+}
+
+/// Terms of numbers from here on are so small beside those about halfway between poles that one
+/// part has their digits.
+const FAR: f64 = 4.0;
+
+/// m! times the sum over all j of `1 / (x + j)^(m + 1)`, for even m and x < 0 about halfway between
+/// poles: of the numbers above 0, less those below 0 with their signs turned, which lack what
+/// follows `1 - x`.
+fn between_poles(m: f64, x: f64) -> f64 {
+    let floor = x.floor();
+    let mut sum = Sum::default();
+    for (sign, x, mut whole) in [(1.0, x, -floor), (-1.0, -x, floor + 1.0), (1.0, -x, 1.0)] {
+        let mut shifted = two_sum(x, whole);
+        while shifted.0 < FAR {
+            // Twice the number, whose powers are near 1.
+            let term = Double { high: 2.0 * shifted.0, low: 2.0 * shifted.1 }.inverse();
+            let term = term.power(m as u32 + 1);
+            sum.add(sign * term.high);
+            sum.add(sign * term.low);
+            whole += 1.0;
+            shifted = two_sum(x, whole);
+        }
+        let mut shifted = shifted.0;
+        while shifted < m + 10.0 {
+            sum.add(sign * (0.5 / shifted).powf(m + 1.0));
+            shifted += 1.0;
+        }
+        sum.add(sign * (0.5 / shifted).powf(m + 1.0) * rest(m, shifted));
+    }
+    let mut value = 2.0 * (sum.high + sum.low);
+    let mut factor = 1.0;
+    while factor <= m {
+        value *= 2.0 * factor;
+        factor += 1.0;
+    }
+    value
+}
+
+/// A number in two parts (T. J. Dekker, "A floating-point technique for extending the available
+/// precision", Numerische Mathematik 18, 1971).
+#[derive(Clone, Copy)]
+struct Double {
+    high: f64,
+    low: f64,
+}
+
+impl Double {
+    /// With a second part that may overlap the first one a little.
+    fn of(high: f64, low: f64) -> Double {
+        let sum = high + low;
+        Double { high: sum, low: low - (sum - high) }
+    }
+
+    fn times(self, other: Double) -> Double {
+        let product = self.high * other.high;
+        let lost = self.high.mul_add(other.high, -product);
+        Double::of(product, lost + (self.high * other.low + self.low * other.high))
+    }
+
+    fn inverse(self) -> Double {
+        let inverse = 1.0 / self.high;
+        let missing = (-inverse).mul_add(self.high, 1.0) - inverse * self.low;
+        Double::of(inverse, inverse * missing)
+    }
+
+    fn power(self, mut n: u32) -> Double {
+        let (mut square, mut power) = (self, Double { high: 1.0, low: 0.0 });
+        while n > 0 {
+            if n % 2 == 1 {
+                power = power.times(square);
+            }
+            square = square.times(square);
+            n /= 2;
+        }
+        power
+    }
 }

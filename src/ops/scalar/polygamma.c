@@ -1,23 +1,28 @@
-/* m! * zeta(m + 1, x), the Hurwitz zeta function, for integer m > 0 and x > 0 */
-static double nablac_zeta(double m, double x) {
+/* the sum over j >= 0 of x^(m + 1) / (x + j)^(m + 1) for large x */
+static double nablac_rest(double m, double x) {
   static const double bernoulli[12] = {
     0.08333333333333333, -0.001388888888888889, 0.00003306878306878307,
     -8.267195767195768e-7, 2.08767569878681e-8, -5.284190138687493e-10,
     1.3382536530684679e-11, -3.3896802963225827e-13, 8.586062056277845e-15,
     -2.174868698558062e-16, 5.5090028283602295e-18, -1.3954464685812522e-19};
-  double scale = 1.0 / x, factor, sum = 0.0, shifted = x, rising = 1.0, series, k = 0.0;
+  double rising = 1.0, series = x / m + 0.5, k = 0.0;
   int i;
+  for (i = 0; i < 12; ++i) {
+    rising *= (m + 2.0 * k + 1.0) / x;
+    series += bernoulli[i] * rising;
+    rising *= (m + 2.0 * k + 2.0) / x;
+    k += 1.0;
+  }
+  return series;
+}
+
+/* m! * zeta(m + 1, x), the Hurwitz zeta function, for integer m > 0 and x > 0 */
+static double nablac_zeta(double m, double x) {
+  double scale = 1.0 / x, factor, sum = 0.0, shifted = x;
   if (1.0 / x == 0.0) return 0.0;
   for (factor = 1.0; factor <= m; factor += 1.0) scale *= factor / x;
   for (; shifted < m + 10.0; shifted += 1.0) sum += pow(x / shifted, m + 1.0);
-  series = shifted / m + 0.5;
-  for (i = 0; i < 12; ++i) {
-    rising *= (m + 2.0 * k + 1.0) / shifted;
-    series += bernoulli[i] * rising;
-    rising *= (m + 2.0 * k + 2.0) / shifted;
-    k += 1.0;
-  }
-  return scale * (sum + pow(x / shifted, m + 1.0) * series);
+  return scale * (sum + pow(x / shifted, m + 1.0) * nablac_rest(m, shifted));
 }
 
 /* pi / tan(pi x) for x < 0 */
@@ -32,6 +37,52 @@ static void nablac_add(double *high, double *low, double term) {
   volatile double sum = *high + term, of_term = sum - *high, of_high = sum - of_term;
   *low += (*high - of_high) + (term - of_term);
   *high = sum;
+}
+
+/* a number in two parts times another one */
+static void nablac_times(double *high, double *low, double other_high, double other_low) {
+  volatile double product = *high * other_high, lost, sum;
+  lost = fma(*high, other_high, -product) + (*high * other_low + *low * other_high);
+  sum = product + lost;
+  *low = lost - (sum - product);
+  *high = sum;
+}
+
+/* m! times the sum over all j of 1 / (x + j)^(m + 1), for even m and x < 0 about halfway between
+   poles: the largest terms have twice the digits */
+static double nablac_between_poles(double m, double x) {
+  const double sign[3] = {1.0, -1.0, 1.0}, from[3] = {x, -x, -x};
+  const double begin[3] = {-floor(x), floor(x) + 1.0, 1.0};
+  double high = 0.0, low = 0.0, value, factor;
+  int i, n;
+  for (i = 0; i < 3; ++i) {
+    double whole = begin[i], shifted = from[i], further = 0.0;
+    nablac_add(&shifted, &further, whole);
+    while (shifted < 4.0) {
+      volatile double inverse = 1.0 / (2.0 * shifted), missing, square;
+      double square_low, power = 1.0, power_low = 0.0, s;
+      missing = inverse * (fma(-inverse, 2.0 * shifted, 1.0) - inverse * (2.0 * further));
+      square = inverse + missing;
+      square_low = missing - (square - inverse);
+      s = square;
+      for (n = (int)m + 1; n > 0; n /= 2) {
+        if (n % 2 == 1) nablac_times(&power, &power_low, s, square_low);
+        nablac_times(&s, &square_low, s, square_low);
+      }
+      nablac_add(&high, &low, sign[i] * power);
+      nablac_add(&high, &low, sign[i] * power_low);
+      whole += 1.0;
+      shifted = from[i];
+      further = 0.0;
+      nablac_add(&shifted, &further, whole);
+    }
+    for (; shifted < m + 10.0; shifted += 1.0)
+      nablac_add(&high, &low, sign[i] * pow(0.5 / shifted, m + 1.0));
+    nablac_add(&high, &low, sign[i] * pow(0.5 / shifted, m + 1.0) * nablac_rest(m, shifted));
+  }
+  value = 2.0 * (high + low);
+  for (factor = 1.0; factor <= m; factor += 1.0) value *= 2.0 * factor;
+  return value;
 }
 
 static double nablac_digamma(double x) {
@@ -71,17 +122,15 @@ static double nablac_digamma(double x) {
 /* polygamma function of integer order m, 0 <= m <= 500 */
 static double nablac_polygamma(double m, double x) {
   const int odd = fmod(m, 2.0) != 0.0;
-  double magnitude, below, cotangent;
+  double magnitude, below;
   if (!(m >= 0.0 && m <= 500.0) || floor(m) != m || x != x || x < -1.7976931348623157e+308)
     return NAN;
   if (x <= 0.0 && floor(x) == x) return odd ? HUGE_VAL : x == 0.0 ? -1.0 / x : NAN;
   if (m == 0.0) return nablac_digamma(x);
   if (x > 0.0) {
     magnitude = nablac_zeta(m, x);
-  } else if (m == 2.0 && fabs(x - floor(x) - 0.5) <= 0.25) {
-    cotangent = nablac_pi_cotangent(x);
-    magnitude = nablac_zeta(m, 1.0 - x)
-      + 2.0 * cotangent * (9.869604401089358 + cotangent * cotangent);
+  } else if (!odd && fabs(x - floor(x) - 0.5) <= 0.25) {
+    magnitude = nablac_between_poles(m, x);
   } else {
     magnitude = nablac_zeta(m, x - floor(x));
     below = nablac_zeta(m, ceil(x) - x) - nablac_zeta(m, 1.0 - x);
