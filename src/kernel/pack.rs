@@ -6,6 +6,7 @@
 //! Changes the order of operations that do not depend on one another and nothing else, so no bit.
 //! Only straight-line code is reordered, and not what runs in vectors anyway.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ir::{Base, Inst, Kernel, Val};
@@ -61,18 +62,20 @@ pub fn alike(insts: &[Inst]) -> usize {
     n
 }
 
-/// The instructions with like operations next to one another; `None` if there are none.
-pub fn pack(kernel: &Kernel) -> Option<Vec<Inst>> {
+/// Puts like operations of a kernel's instructions next to one another. Owned are these if some
+/// were moved.
+pub fn pack(kernel: &Kernel) -> Cow<'_, [Inst]> {
+    let mut insts = Cow::Borrowed(&kernel.insts[..]);
     // Two at least.
-    kernel.insts.iter().filter(|inst| kind(inst).is_some()).nth(1)?;
+    if kernel.insts.iter().filter(|inst| kind(inst).is_some()).nth(1).is_none() {
+        return insts;
+    }
     let mut in_vectors = vec![false; kernel.insts.len()];
     for (_, body) in independent(kernel) {
         in_vectors[body.begin..body.end].fill(true);
     }
     let mut definitions = vec![NONE; kernel.n_values as usize];
-    let mut insts = kernel.insts.clone();
     let mut begin = 0;
-    let mut is_changed = false;
     while begin < insts.len() {
         let is_plain = |pc: usize| !in_vectors[pc] && is_plain(&kernel.insts[pc]);
         if !is_plain(begin) {
@@ -87,15 +90,14 @@ pub fn pack(kernel: &Kernel) -> Option<Vec<Inst>> {
         for (calls, _) in ways.into_iter().filter(|&(_, is_worth_it)| is_worth_it) {
             let segment = Segment::of(kernel, &insts, begin..begin + len, &mut definitions);
             if let Some(order) = segment.order(calls, busy.cycles.max(busy.dividing)) {
-                is_changed = true;
                 let reordered: Vec<Inst> =
                     order.iter().map(|&from| segment.insts[from as usize]).collect();
-                insts[begin..begin + len].copy_from_slice(&reordered);
+                insts.to_mut()[begin..begin + len].copy_from_slice(&reordered);
             }
         }
         begin += len;
     }
-    is_changed.then_some(insts)
+    insts
 }
 
 /// Instructions in which like operations are looked for, which caches hold.

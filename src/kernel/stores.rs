@@ -1,6 +1,9 @@
 //! Stores where values are made, for machine code: what is a result alone then takes no register
 //! until the end, and what is needed again can be read where it was stored.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ir::{AddrId, Base, Inst, Kernel};
@@ -47,31 +50,32 @@ impl Written {
     }
 }
 
-/// The instructions with each store after the one that makes its value, if both are in the same
-/// straight-line code and nothing else touches the place; `None` if all are there already. Stores do
-/// not part like operations that are done at once where the code `packs`.
-pub fn early(kernel: &Kernel, packs: bool) -> Option<Vec<Inst>> {
+/// Puts each store of a kernel's instructions after the one that makes its value, if both are in the
+/// same straight-line code and nothing else touches the place. Stores do not part like operations
+/// that are done at once where the code `packs`.
+pub fn early(kernel: &Kernel, insts: &mut Cow<[Inst]>, packs: bool) {
     let mut definitions = vec![NONE; kernel.n_values as usize];
-    let mut insts: Option<Vec<Inst>> = None;
     let mut begin = 0;
-    while begin < kernel.insts.len() {
+    while begin < insts.len() {
         let is_plain = |inst: &&Inst| inst.is_straight() || matches!(inst, Inst::Counter { .. });
-        let len = kernel.insts[begin..].iter().take_while(is_plain).count();
-        let block = begin..begin + len;
-        let stores = moves(kernel, &kernel.insts[block.clone()], &mut definitions);
-        if !stores.is_empty() {
-            let insts = insts.get_or_insert_with(|| kernel.insts.clone());
-            write(&kernel.insts[block.clone()], stores, packs, &mut insts[block]);
+        let len = insts[begin..].iter().take_while(is_plain).count();
+        let block = &insts[begin..begin + len];
+        let stores = moves(kernel, block, &mut definitions);
+        if let [first, ..] = stores[..] {
+            // What lies before the first maker and after the last store stays as it is.
+            let last = stores.iter().map(|one| one.store).max().unwrap_or(0);
+            let range = first.maker as usize..last as usize + 1;
+            let order = order(block, range.clone(), &stores, packs);
+            insts.to_mut()[begin..begin + len][range].copy_from_slice(&order);
         }
         begin += len + 1;
     }
-    insts
 }
 
 const NONE: u32 = u32::MAX;
 
 /// A store of a block that goes after what makes its value.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Move {
     maker: u32,
     store: u32,
@@ -103,17 +107,14 @@ fn moves(kernel: &Kernel, block: &[Inst], definitions: &mut [u32]) -> Vec<Move> 
     moves
 }
 
-/// Writes a block with its stores moved.
-fn write(block: &[Inst], moves: Vec<Move>, packs: bool, to: &mut [Inst]) {
-    // What lies before the first maker and after the last store stays as it is.
-    let begin = moves.iter().map(|one| one.maker as usize).min().unwrap_or(0);
-    let end = moves.iter().map(|one| one.store as usize + 1).max().unwrap_or(0);
-    let mut is_moved = vec![false; end];
+/// A range of a block with its stores moved.
+fn order(block: &[Inst], range: Range<usize>, moves: &[Move], packs: bool) -> Vec<Inst> {
+    let mut is_moved = vec![false; range.end];
     moves.iter().for_each(|one| is_moved[one.store as usize] = true);
     let stays = |at: &usize| !is_moved[*at];
-    let mut moves = moves.into_iter().peekable();
-    let mut order = Vec::with_capacity(end - begin);
-    let mut others = (begin..end).filter(stays).peekable();
+    let mut moves = moves.iter().peekable();
+    let mut order = Vec::with_capacity(range.len());
+    let mut others = range.filter(stays).peekable();
     while let Some(at) = others.next() {
         order.push(block[at]);
         let kind = |at: usize| kind(&block[at]).filter(|_| packs);
@@ -124,5 +125,5 @@ fn write(block: &[Inst], moves: Vec<Move>, packs: bool, to: &mut [Inst]) {
             order.push(block[one.store as usize]);
         }
     }
-    to[begin..end].copy_from_slice(&order);
+    order
 }

@@ -18,6 +18,7 @@ mod team;
 mod translate;
 mod vector;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicPtr;
 
@@ -265,12 +266,12 @@ fn units(calls: &Calls, options: &JitOptions) -> Vec<Unit> {
         let Threaded { kernel, loops, work_of_calls } =
             threaded.unwrap_or_else(|| Threaded::alone(kernel));
         let packs = options.vectors != Vectors::Narrow && vector::is_supported();
-        let packed = if packs { pack(&kernel) } else { None };
-        let packs = packed.is_some();
-        let kernel = packed.map_or(kernel.clone(), |insts| Arc::new(kernel.with(insts)));
-        let kernel = match early(&kernel, packs) {
-            Some(insts) => Arc::new(kernel.with(insts)),
-            None => kernel,
+        let mut insts = if packs { pack(&kernel) } else { Cow::Borrowed(&kernel.insts[..]) };
+        let packs = matches!(insts, Cow::Owned(_));
+        early(&kernel, &mut insts, packs);
+        let kernel = match insts {
+            Cow::Owned(insts) => Arc::new(kernel.with(insts)),
+            Cow::Borrowed(_) => kernel.clone(),
         };
         let chains = Chains::new(&kernel);
         let plan = Plan::new(&kernel, &chains, &loops, packs, options);

@@ -100,6 +100,7 @@ pub(super) struct Code {
 #[derive(Clone, Copy)]
 pub(super) struct Deed {
     pub action: Action,
+    pub n_args: u8,
     /// Where in scratch memory its result goes, or [`NO_HOME`].
     pub kept: u32,
     /// Whether it keeps its place among such lines.
@@ -396,6 +397,6 @@ impl Reader<'_> {
     #[inline]
     fn push(&mut self, line: Line, action: Action, kept: u32, is_pinned: bool) {
         self.code.lines.push(line);
-        self.code.deeds.push(Deed { action, kept, is_pinned });
+        self.code.deeds.push(Deed { action, n_args: line.n_args, kept, is_pinned });
     }
 }

@@ -9,7 +9,7 @@ mod together;
 use iced_x86::{Code as Op, Instruction, Register};
 
 use super::Straight;
-use super::code::{Action, Home};
+use super::code::{Action, Deed, Home};
 use crate::backend::abi::{EngineError, Status};
 use crate::backend::jit::Unit;
 use crate::backend::jit::address::Link;
@@ -101,7 +101,7 @@ pub(in crate::backend::jit) fn compile(
     unit: &Unit,
     frame: usize,
 ) -> Result<Vec<u8>, EngineError> {
-    let has_calls = straight.code.has_calls();
+    let has_calls = straight.has_calls;
     let begin = i32::try_from(8 * frame).map_err(refused)?;
     let mut emitter = Emitter {
         asm: Assembler::new(straight.form, 8 * straight.allocated.steps.len() + 256)?,
@@ -330,8 +330,9 @@ impl Emitter<'_> {
     }
 
     fn run(&mut self, line: usize, args: [Operand; MOST_ARGS], to: Register) {
-        let n_args = self.straight.code.lines[line].args().len();
-        match self.straight.code.deeds[line].action {
+        let Deed { action, n_args, .. } = self.straight.code.deeds[line];
+        let n_args = usize::from(n_args);
+        match action {
             Action::Load(addr) => {
                 let from = self.memory(addr);
                 self.asm.copy(to, Source::Memory(from));

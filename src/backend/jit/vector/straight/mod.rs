@@ -26,7 +26,9 @@ const NO_LOOP: LoopId = LoopId::MAX;
 /// A segment with registers allocated.
 pub(in crate::backend::jit) struct Straight {
     form: Form,
+    /// But for its lines, which are part of the allocation.
     code: Code,
+    has_calls: bool,
     allocated: Allocated,
     /// The slot about which those are that are used most.
     center: u32,
@@ -52,7 +54,7 @@ impl Straight {
     pub fn new(around: &Surroundings, segment: Segment, experience: &mut Experience) -> Straight {
         let has_avx512 = around.lanes >= Form::Eight.lanes();
         let form = if has_avx512 { Form::OneOf32 } else { Form::One };
-        let code = Code::of(around, &around.kernel.insts[segment.begin..segment.end]);
+        let mut code = Code::of(around, &around.kernel.insts[segment.begin..segment.end]);
         let fixed = code.fixed();
         let order = || order(&code, fixed.len());
         let n_registers = form.n_registers();
@@ -60,7 +62,9 @@ impl Straight {
             schedule::allocate_best(&code.lines, &fixed, n_registers, experience, order);
         let center = allocated.center_slots();
         let pointers = Pointers::of(around.chains, NO_LOOP, code.addresses(), 1);
-        Straight { form, code, allocated, center, pointers }
+        let has_calls = code.has_calls();
+        code.lines = Vec::new();
+        Straight { form, code, has_calls, allocated, center, pointers }
     }
 
     /// Numbers of scratch memory that the code needs.
