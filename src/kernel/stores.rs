@@ -63,8 +63,10 @@ pub fn early(kernel: &Kernel, insts: &mut Cow<[Inst]>, packs: bool) {
         let stores = moves(kernel, block, &mut definitions);
         if let [first, ..] = stores[..] {
             // What lies before the first maker and after the last store stays as it is.
-            let last = stores.iter().map(|one| one.store).max().unwrap_or(0);
-            let range = first.maker as usize..last as usize + 1;
+            let last = stores.iter().map(|one| one.store).max().unwrap_or(0) as usize;
+            let may_be_like = |inst: &&Inst| packs && kind(inst).is_some();
+            let like = block[last + 1..].iter().take_while(may_be_like).count();
+            let range = first.maker as usize..last + 1 + like;
             let order = order(block, range.clone(), &stores, packs);
             insts.to_mut()[begin..begin + len][range].copy_from_slice(&order);
         }

@@ -79,7 +79,8 @@ fn check(op: ScalarOp, args: &[f64], exact: Double) {
     assert!(is_right, "{}{args:?}: {found:e}, not {:e}", op.name(), exact.0);
 }
 
-/// Numbers from -20 to 170, half of them between -3 and 3 and some of them close to whole ones.
+/// Numbers from -20 to 170, half of them between -3 and 3 and some of them close to whole ones or
+/// to those halfway between.
 fn arguments() -> impl Iterator<Item = f64> {
     let mut state = 88172645463325252u64;
     let mut unit = move || {
@@ -90,7 +91,7 @@ fn arguments() -> impl Iterator<Item = f64> {
     };
     let numbers = (0..).map(move |k| match k % 4 {
         0 => 190.0 * unit() - 20.0,
-        1 => (3.0 * unit()).round() + (unit() - 0.5) * 2f64.powf(-30.0 * unit()),
+        1 => (12.0 * unit() - 6.0).round() / 2.0 + (unit() - 0.5) * 2f64.powf(-40.0 * unit()),
         _ => 6.0 * unit() - 3.0,
     });
     numbers.filter(|x: &f64| *x > 0.0 || x.fract() != 0.0).take(100_000)

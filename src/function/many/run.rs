@@ -8,6 +8,10 @@ use super::{Layout, ManyError};
 use crate::backend::abi::{Engine, EvalError, Memory};
 use crate::function::Compiled;
 
+/// Results that code writes to columns of the caller's at once. Of more the processor loses track,
+/// and they go by way of a buffer.
+const MOST_STREAMS: usize = 48;
+
 /// What all ranges of points read.
 pub struct Points<'a> {
     pub compiled: &'a Compiled,
@@ -161,14 +165,17 @@ impl Points<'_> {
         let moved = (0..self.inputs.len()).map(|k| (k, self.nnz(k)));
         let moved = moved.filter(|&(k, nnz)| self.each[k] && self.moves(code, nnz));
         let len_given = moved.map(|(_, nnz)| code.len(nnz)).sum();
-        let moved = outputs.iter().filter(|&&(_, nnz)| self.moves(code, nnz));
+        let n_columns: usize = outputs.iter().map(|&(_, nnz)| nnz).sum();
+        let stages = code.is_by_column && n_columns > MOST_STREAMS;
+        let by_buffer = |nnz: usize| stages || self.moves(code, nnz);
+        let moved = outputs.iter().filter(|&&(_, nnz)| by_buffer(nnz));
         let len_results: usize = moved.map(|&(_, nnz)| code.len(nnz)).sum();
         buffer.resize(len_given + len_results, 0.0);
         let (given, results) = buffer.split_at_mut(len_given);
         let inputs = self.inputs(code, at, given);
-        let mut wanted = self.wanted(code, at, range, &outputs, results);
+        let mut wanted = self.wanted(code, at, range, &outputs, &by_buffer, results);
         code.engine.call(&inputs, &mut wanted, memory)?;
-        self.take(code, at, range, &outputs, results);
+        self.take(code, at, range, &outputs, &by_buffer, results);
         Ok(())
     }
 
@@ -209,6 +216,7 @@ impl Points<'_> {
         at: usize,
         range: &'v mut Range,
         outputs: &[(usize, usize)],
+        by_buffer: &dyn Fn(usize) -> bool,
         mut results: &'v mut [f64],
     ) -> Vec<Option<&'v mut [f64]>> {
         let (n, first) = (code.n, at - range.begin);
@@ -216,10 +224,10 @@ impl Points<'_> {
         let mut wanted: Vec<Option<&mut [f64]>> = Vec::with_capacity(outputs.len());
         for &(k, nnz) in outputs {
             let mut own = &mut [][..];
-            if self.moves(code, nnz) {
+            if by_buffer(nnz) {
                 (own, results) = std::mem::take(&mut results).split_at_mut(code.len(nnz));
             }
-            match (pieces[k].take(), self.moves(code, nnz), code.is_by_column) {
+            match (pieces[k].take(), by_buffer(nnz), code.is_by_column) {
                 (None, ..) => wanted.push(None),
                 (Some(_), true, true) => {
                     wanted.extend(
@@ -246,13 +254,20 @@ impl Points<'_> {
         at: usize,
         range: &mut Range,
         outputs: &[(usize, usize)],
+        by_buffer: &dyn Fn(usize) -> bool,
         mut results: &[f64],
     ) {
         let (n, first) = (code.n, at - range.begin);
-        for &(k, nnz) in outputs.iter().filter(|&&(_, nnz)| self.moves(code, nnz)) {
+        for &(k, nnz) in outputs.iter().filter(|&&(_, nnz)| by_buffer(nnz)) {
             let own;
             (own, results) = results.split_at(code.len(nnz));
             let Some(pieces) = &mut range.outputs[k] else { continue };
+            if code.is_by_column && self.layout == Layout::Columns {
+                for (piece, column) in pieces.iter_mut().zip(own.chunks_exact(code.column())) {
+                    piece[first..first + n].copy_from_slice(&column[..n]);
+                }
+                continue;
+            }
             if code.is_by_column {
                 to_points(own, code.column(), nnz, &mut pieces[0][first * nnz..(first + n) * nnz]);
                 continue;

@@ -2,14 +2,15 @@
 //! m-th derivative. The same algorithm in C is `src/ops/scalar/polygamma.c`; keep them alike.
 //!
 //! For x > 0: upward recurrence, then the asymptotic series (Abramowitz & Stegun 6.3.18, 6.4.11),
-//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma by the
-//! reflection formula (6.3.7); else by splitting the sum over 1 / (x + j)^(m + 1) at the sign change
-//! of x + j into sums with positive terms, which cancels less. Even orders about halfway between
-//! poles, where their zeros are, have the largest terms in twice the digits.
+//! and near the positive zero of digamma its Taylor series there. For x < 0: digamma, and order 2
+//! about halfway between poles, where the zeros of even orders are, by the reflection formula
+//! (6.3.7, 6.4.7); else by splitting the sum over 1 / (x + j)^(m + 1) at the sign change of x + j
+//! into sums with positive terms, which cancels less. Even orders from 4 on have the largest terms
+//! in twice the digits about halfway between poles.
 
 use std::f64::consts::PI;
 
-use super::elementary::two_sum;
+use super::elementary::{quick_sum, two_sum};
 
 /// Orders beyond this give NaN; values are then beyond the range of f64 except for large x.
 const MAX_ORDER: f64 = 500.0;
@@ -95,7 +96,14 @@ pub extern "C" fn polygamma(m: f64, x: f64) -> f64 {
     let magnitude = if x > 0.0 {
         zeta_times_factorial(m, x)
     } else if !odd && (x - x.floor() - 0.5).abs() <= 0.25 {
-        between_poles(m, x)
+        if m == 2.0 {
+            // pi^3 times the second derivative of the cotangent.
+            let cotangent = pi_cotangent(x);
+            let reflected = 2.0 * cotangent * (PI * PI + cotangent * cotangent);
+            zeta_times_factorial(m, 1.0 - x) + reflected
+        } else {
+            between_poles(m, x)
+        }
     } else {
         let above = zeta_times_factorial(m, x - x.floor());
         let below = zeta_times_factorial(m, x.ceil() - x) - zeta_times_factorial(m, 1.0 - x);
@@ -108,7 +116,8 @@ pub extern "C" fn polygamma(m: f64, x: f64) -> f64 {
 /// from there has the digits that the cotangent would lose.
 fn pi_cotangent(x: f64) -> f64 {
     let above_floor = x - x.floor();
-    let from_middle = above_floor - 0.5;
+    // Without rounding about there, unlike what lies above the floor.
+    let from_middle = x - (x.floor() + 0.5);
     if from_middle.abs() <= 0.25 {
         -PI * (PI * from_middle).tan()
     } else if from_middle < 0.0 {
@@ -201,30 +210,61 @@ fn rest(m: f64, x: f64) -> f64 {
 /// part has their digits.
 const FAR: f64 = 4.0;
 
-/// m! times the sum over all j of `1 / (x + j)^(m + 1)`, for even m and x < 0 about halfway between
-/// poles: of the numbers above 0, less those below 0 with their signs turned, which lack what
-/// follows `1 - x`.
+/// m! times the sum over all j of `1 / (x + j)^(m + 1)`, for even m from 4 on and x < 0 about
+/// halfway between poles. The numbers on both sides of 0 come in pairs, which may cancel; those
+/// above that are left over begin at `1 - x`.
 fn between_poles(m: f64, x: f64) -> f64 {
-    let floor = x.floor();
-    let mut sum = Sum::default();
-    for (sign, x, mut whole) in [(1.0, x, -floor), (-1.0, -x, floor + 1.0), (1.0, -x, 1.0)] {
-        let mut shifted = two_sum(x, whole);
-        while shifted.0 < FAR {
-            // Twice the number, whose powers are near 1.
-            let term = Double { high: 2.0 * shifted.0, low: 2.0 * shifted.1 }.inverse();
-            let term = term.power(m as u32 + 1);
-            sum.add(sign * term.high);
-            sum.add(sign * term.low);
-            whole += 1.0;
-            shifted = two_sum(x, whole);
-        }
-        let mut shifted = shifted.0;
-        while shifted < m + 10.0 {
-            sum.add(sign * (0.5 / shifted).powf(m + 1.0));
-            shifted += 1.0;
-        }
-        sum.add(sign * (0.5 / shifted).powf(m + 1.0) * rest(m, shifted));
+    // All terms are those of twice the numbers, whose powers are nearer to 1.
+    let term = |number: f64, (high, low): (f64, f64)| {
+        let (number, lost) = two_sum(number, high);
+        let twice = Double { high: 2.0 * number, low: 2.0 * (lost + low) };
+        twice.inverse().power(m as u32 + 1)
+    };
+    let middle = two_sum(x, -(x.floor() + 0.5));
+    let left_over = 1.0 - x;
+    if middle.0 == 0.0 {
+        return zeta_times_factorial(m, left_over);
     }
+    let mut sum = Sum::default();
+    let mut number = 0.5;
+    while number < FAR {
+        let above = term(number, middle);
+        let below = term(number, (-middle.0, -middle.1));
+        sum.add(above.high);
+        sum.add(-below.high);
+        sum.add(above.low - below.low);
+        number += 1.0;
+    }
+    sum.add(far_terms(m, number + middle.0) - far_terms(m, number - middle.0));
+    if left_over >= FAR {
+        let paired = times_factorial(m, sum);
+        let others = zeta_times_factorial(m, left_over);
+        return if paired.is_infinite() { paired } else { paired + others };
+    }
+    let mut number = 1.0;
+    while number - x < FAR {
+        let above = term(number, (-x, 0.0));
+        sum.add(above.high);
+        sum.add(above.low);
+        number += 1.0;
+    }
+    sum.add(far_terms(m, number - x));
+    times_factorial(m, sum)
+}
+
+/// The sum over j >= 0 of `1 / (2 x + 2 j)^(m + 1)`.
+fn far_terms(m: f64, x: f64) -> f64 {
+    let mut sum = 0.0;
+    let mut shifted = x;
+    while shifted < m + 10.0 {
+        sum += (0.5 / shifted).powf(m + 1.0);
+        shifted += 1.0;
+    }
+    sum + (0.5 / shifted).powf(m + 1.0) * rest(m, shifted)
+}
+
+/// A sum times `2^(m + 1) m!`.
+fn times_factorial(m: f64, sum: Sum) -> f64 {
     let mut value = 2.0 * (sum.high + sum.low);
     let mut factor = 1.0;
     while factor <= m {
@@ -245,8 +285,8 @@ struct Double {
 impl Double {
     /// With a second part that may overlap the first one a little.
     fn of(high: f64, low: f64) -> Double {
-        let sum = high + low;
-        Double { high: sum, low: low - (sum - high) }
+        let (high, low) = quick_sum(high, low);
+        Double { high, low }
     }
 
     fn times(self, other: Double) -> Double {

@@ -27,7 +27,7 @@ static double nablac_zeta(double m, double x) {
 
 /* pi / tan(pi x) for x < 0 */
 static double nablac_pi_cotangent(double x) {
-  const double pi = 3.141592653589793, above_floor = x - floor(x), middle = above_floor - 0.5;
+  const double pi = 3.141592653589793, above_floor = x - floor(x), middle = x - (floor(x) + 0.5);
   if (fabs(middle) <= 0.25) return -pi * tan(pi * middle);
   return middle < 0.0 ? pi / tan(pi * above_floor) : -pi / tan(pi * (ceil(x) - x));
 }
@@ -48,41 +48,66 @@ static void nablac_times(double *high, double *low, double other_high, double ot
   *high = sum;
 }
 
-/* m! times the sum over all j of 1 / (x + j)^(m + 1), for even m and x < 0 about halfway between
-   poles: the largest terms have twice the digits */
-static double nablac_between_poles(double m, double x) {
-  const double sign[3] = {1.0, -1.0, 1.0}, from[3] = {x, -x, -x};
-  const double begin[3] = {-floor(x), floor(x) + 1.0, 1.0};
-  double high = 0.0, low = 0.0, value, factor;
-  int i, n;
-  for (i = 0; i < 3; ++i) {
-    double whole = begin[i], shifted = from[i], further = 0.0;
-    nablac_add(&shifted, &further, whole);
-    while (shifted < 4.0) {
-      volatile double inverse = 1.0 / (2.0 * shifted), missing, square;
-      double square_low, power = 1.0, power_low = 0.0, s;
-      missing = inverse * (fma(-inverse, 2.0 * shifted, 1.0) - inverse * (2.0 * further));
-      square = inverse + missing;
-      square_low = missing - (square - inverse);
-      s = square;
-      for (n = (int)m + 1; n > 0; n /= 2) {
-        if (n % 2 == 1) nablac_times(&power, &power_low, s, square_low);
-        nablac_times(&s, &square_low, s, square_low);
-      }
-      nablac_add(&high, &low, sign[i] * power);
-      nablac_add(&high, &low, sign[i] * power_low);
-      whole += 1.0;
-      shifted = from[i];
-      further = 0.0;
-      nablac_add(&shifted, &further, whole);
-    }
-    for (; shifted < m + 10.0; shifted += 1.0)
-      nablac_add(&high, &low, sign[i] * pow(0.5 / shifted, m + 1.0));
-    nablac_add(&high, &low, sign[i] * pow(0.5 / shifted, m + 1.0) * nablac_rest(m, shifted));
+/* 1 / (2 (number + high + low))^n in two parts */
+static double nablac_term(int n, double number, double high, double low, double *power_low) {
+  double part = number, lost = 0.0, power = 1.0, square, square_low;
+  volatile double inverse, missing, sum;
+  nablac_add(&part, &lost, high);
+  inverse = 1.0 / (2.0 * part);
+  missing = inverse * (fma(-inverse, 2.0 * part, 1.0) - inverse * (2.0 * (lost + low)));
+  sum = inverse + missing;
+  square = sum;
+  square_low = missing - (sum - inverse);
+  *power_low = 0.0;
+  for (; n > 0; n /= 2) {
+    if (n % 2 == 1) nablac_times(&power, power_low, square, square_low);
+    nablac_times(&square, &square_low, square, square_low);
   }
-  value = 2.0 * (high + low);
+  return power;
+}
+
+/* the sum over j >= 0 of 1 / (2 x + 2 j)^(m + 1) */
+static double nablac_far_terms(double m, double x) {
+  double sum = 0.0, shifted = x;
+  for (; shifted < m + 10.0; shifted += 1.0) sum += pow(0.5 / shifted, m + 1.0);
+  return sum + pow(0.5 / shifted, m + 1.0) * nablac_rest(m, shifted);
+}
+
+/* a number times 2^(m + 1) m! */
+static double nablac_times_factorial(double m, double sum) {
+  double value = 2.0 * sum, factor;
   for (factor = 1.0; factor <= m; factor += 1.0) value *= 2.0 * factor;
   return value;
+}
+
+/* m! times the sum over all j of 1 / (x + j)^(m + 1), for even m from 4 on and x < 0 about halfway
+   between poles: in pairs on both sides of 0, the largest in two parts, and what is left over */
+static double nablac_between_poles(double m, double x) {
+  double high = 0.0, low = 0.0, middle = x, middle_low = 0.0, number;
+  double above, above_low, below, below_low;
+  const int n = (int)m + 1;
+  nablac_add(&middle, &middle_low, -(floor(x) + 0.5));
+  if (middle == 0.0) return nablac_zeta(m, 1.0 - x);
+  for (number = 0.5; number < 4.0; number += 1.0) {
+    above = nablac_term(n, number, middle, middle_low, &above_low);
+    below = nablac_term(n, number, -middle, -middle_low, &below_low);
+    nablac_add(&high, &low, above);
+    nablac_add(&high, &low, -below);
+    nablac_add(&high, &low, above_low - below_low);
+  }
+  nablac_add(&high, &low,
+    nablac_far_terms(m, number + middle) - nablac_far_terms(m, number - middle));
+  if (1.0 - x >= 4.0) {
+    above = nablac_times_factorial(m, high + low);
+    return 1.0 / above == 0.0 ? above : above + nablac_zeta(m, 1.0 - x);
+  }
+  for (number = 1.0; number - x < 4.0; number += 1.0) {
+    above = nablac_term(n, number, -x, 0.0, &above_low);
+    nablac_add(&high, &low, above);
+    nablac_add(&high, &low, above_low);
+  }
+  nablac_add(&high, &low, nablac_far_terms(m, number - x));
+  return nablac_times_factorial(m, high + low);
 }
 
 static double nablac_digamma(double x) {
@@ -122,13 +147,17 @@ static double nablac_digamma(double x) {
 /* polygamma function of integer order m, 0 <= m <= 500 */
 static double nablac_polygamma(double m, double x) {
   const int odd = fmod(m, 2.0) != 0.0;
-  double magnitude, below;
+  double magnitude, below, cotangent;
   if (!(m >= 0.0 && m <= 500.0) || floor(m) != m || x != x || x < -1.7976931348623157e+308)
     return NAN;
   if (x <= 0.0 && floor(x) == x) return odd ? HUGE_VAL : x == 0.0 ? -1.0 / x : NAN;
   if (m == 0.0) return nablac_digamma(x);
   if (x > 0.0) {
     magnitude = nablac_zeta(m, x);
+  } else if (m == 2.0 && fabs(x - floor(x) - 0.5) <= 0.25) {
+    cotangent = nablac_pi_cotangent(x);
+    magnitude = nablac_zeta(m, 1.0 - x)
+      + 2.0 * cotangent * (9.869604401089358 + cotangent * cotangent);
   } else if (!odd && fabs(x - floor(x) - 0.5) <= 0.25) {
     magnitude = nablac_between_poles(m, x);
   } else {

@@ -18,7 +18,7 @@ const MOST_REGISTERS: usize = 32;
 /// Writes the code of one function.
 pub(super) struct Assembler {
     bytes: Vec<u8>,
-    /// Of all but instructions on numbers and vectors.
+    /// Of what [`encode`] does not write.
     encoder: Encoder,
     pub form: Form,
     /// As [`Form::register`] and [`Form::temporary`] say.
@@ -69,7 +69,7 @@ impl Assembler {
         &mut self,
         width: Width,
         opcode: Opcode,
-        registers: [Register; 2],
+        registers: (Register, Option<Register>),
         source: Source,
         extra: Extra,
     ) {

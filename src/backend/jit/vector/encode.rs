@@ -118,18 +118,18 @@ impl Extra {
 /// Longer is no instruction here.
 const LONGEST: usize = 16;
 
-/// Appends an instruction with its operands in their order. The second one is [`Register::None`]
-/// where there are two. False if it cannot be said.
+/// Appends an instruction with its operands in their order, the second one where there are three.
+/// False if it cannot be said.
 pub(super) fn encode(
     bytes: &mut Vec<u8>,
     width: Width,
     opcode: Opcode,
-    [to, first]: [Register; 2],
+    (to, first): (Register, Option<Register>),
     source: Source,
     extra: Extra,
 ) -> bool {
     let mut code = [0; LONGEST];
-    let Some(len) = write(&mut code, width, opcode, [to, first], source, extra) else {
+    let Some(len) = write(&mut code, width, opcode, (to, first), source, extra) else {
         return false;
     };
     // A copy of fixed length is faster than one that fits.
@@ -143,13 +143,13 @@ fn write(
     code: &mut [u8; LONGEST],
     width: Width,
     opcode: Opcode,
-    [to, first]: [Register; 2],
+    (to, first): (Register, Option<Register>),
     source: Source,
     extra: Extra,
 ) -> Option<usize> {
     let Width { is_evex, is_one, length } = width;
     let to = number(to)?;
-    let first = if first == Register::None { 0 } else { number(first)? };
+    let first = first.map_or(Some(0), number)?;
     // The fourth and fifth bits of what the third byte of operands names.
     let (base, index) = match source {
         Source::Register(register) => {

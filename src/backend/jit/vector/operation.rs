@@ -88,12 +88,18 @@ impl Assembler {
     /// `to = opcode(a, b)`.
     pub fn binary(&mut self, opcode: Opcode, to: Register, a: Register, b: Source) {
         let width = self.width([to, a], b);
-        self.vector(width, opcode, [to, a], b, Extra::default());
+        self.vector(width, opcode, (to, Some(a)), b, Extra::default());
     }
 
     /// `to = opcode(a, b)` with what else the instruction states, in the widest form.
-    fn with_extra(&mut self, opcode: Opcode, to: [Register; 2], b: Source, extra: Extra) {
-        self.vector(self.form.width(), opcode, to, b, extra);
+    fn with_extra(
+        &mut self,
+        opcode: Opcode,
+        registers: (Register, Option<Register>),
+        b: Source,
+        extra: Extra,
+    ) {
+        self.vector(self.form.width(), opcode, registers, b, extra);
     }
 
     pub fn copy(&mut self, to: Register, source: Source) {
@@ -103,13 +109,13 @@ impl Assembler {
             Source::Memory(_) => Opcode::LOAD,
         };
         let width = self.width([to], source);
-        self.vector(width, opcode, [to, Register::None], source, Extra::default());
+        self.vector(width, opcode, (to, None), source, Extra::default());
     }
 
     pub fn store(&mut self, to: Place, from: Register) {
         let to = Source::Memory(to);
         let width = self.width([from], to);
-        self.vector(width, Opcode::STORE, [from, Register::None], to, Extra::default());
+        self.vector(width, Opcode::STORE, (from, None), to, Extra::default());
     }
 
     /// `to = a * b + c` with signs. At most one argument is in memory; `to` may be one of them.
@@ -142,7 +148,7 @@ impl Assembler {
     }
 
     fn compare(&mut self, k: usize, a: Register, b: Source, predicate: u8) {
-        self.with_extra(Opcode::COMPARE, [self.mask(k), a], b, Extra::immediate(predicate));
+        self.with_extra(Opcode::COMPARE, (self.mask(k), Some(a)), b, Extra::immediate(predicate));
     }
 
     /// Masks 0 and 1 together as mask 0.
@@ -164,7 +170,7 @@ impl Assembler {
             return self.binary(Opcode::AND, to, self.mask(0), one);
         }
         let extra = Extra { mask: MASK, is_zeroing: true, ..Extra::default() };
-        self.with_extra(Opcode::LOAD, [to, Register::None], one, extra);
+        self.with_extra(Opcode::LOAD, (to, None), one, extra);
     }
 
     /// `yes` where mask 0 holds, else `no`.
@@ -176,7 +182,7 @@ impl Assembler {
             let mask = self.form.n_registers();
             (Opcode::BLEND, Extra::immediate(mask << 4))
         };
-        self.with_extra(opcode, [to, no], yes, extra);
+        self.with_extra(opcode, (to, Some(no)), yes, extra);
     }
 
     /// `to = inst(args)`. Arguments are registers, but for one that [`folds`] allows; `to` may be
@@ -218,13 +224,14 @@ impl Assembler {
             Inst::Neg => self.binary(Opcode::XOR, to, a, constant(Builtin::SignBit)),
             Inst::Abs => self.binary(Opcode::AND, to, a, constant(Builtin::AllButSign)),
             Inst::Sqrt => {
-                let other = if form.lanes() > 1 { Register::None } else { or(a, to) };
-                self.binary(Opcode::SQRT, to, other, first);
+                let other = (form.lanes() == 1).then(|| or(a, to));
+                let width = self.width([to, or(a, to)], first);
+                self.vector(width, Opcode::SQRT, (to, other), first, Extra::default());
             }
             Inst::Floor | Inst::Ceil => {
                 let way = if inst == Inst::Floor { DOWN } else { UP };
-                let other = if form.lanes() > 1 { Register::None } else { or(a, to) };
-                self.with_extra(Opcode::ROUND, [to, other], first, Extra::immediate(way));
+                let other = (form.lanes() == 1).then(|| or(a, to));
+                self.with_extra(Opcode::ROUND, (to, other), first, Extra::immediate(way));
             }
             // The instruction gives its second argument for zeros and NaN: both orders joined give
             // -0 for zeros of both signs, and NaN for NaN.

@@ -452,7 +452,7 @@ pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
 
 /// The same for a first number that is zero or not smaller than the second one. Dekker (1971).
 #[inline(always)]
-fn quick_sum(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn quick_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     (sum, b - (sum - a))
 }

@@ -18,7 +18,7 @@ const WIDTHS: [Width; 5] = [
 fn decoded(
     width: Width,
     opcode: Opcode,
-    registers: [Register; 2],
+    registers: (Register, Option<Register>),
     source: Source,
     extra: Extra,
 ) -> Instruction {
@@ -76,14 +76,14 @@ fn check(name: &str, width: Width, opcode: Opcode, extra: Extra) {
         let first = all[(k + 1) % all.len()];
         for &second in &all {
             let source = Source::Register(second);
-            let instruction = decoded(width, opcode, [to, first], source, extra);
+            let instruction = decoded(width, opcode, (to, Some(first)), source, extra);
             assert_eq!(mnemonic(&instruction), name);
             let ops = [0, 1, 2].map(|op| instruction.op_register(op));
             assert_eq!(ops, [to, first, second], "{name} {width:?}");
         }
         for memory in memory() {
             let source = Source::Memory(memory);
-            let instruction = decoded(width, opcode, [to, first], source, extra);
+            let instruction = decoded(width, opcode, (to, Some(first)), source, extra);
             assert_eq!(mnemonic(&instruction), name);
             assert_eq!([0, 1].map(|op| instruction.op_register(op)), [to, first]);
             assert_memory(&instruction, &memory);
@@ -148,7 +148,7 @@ fn roots_and_rounding() {
         {
             for &to in &registers(width) {
                 let source = Source::Register(registers(width)[1]);
-                let instruction = decoded(width, opcode, [to, Register::None], source, extra);
+                let instruction = decoded(width, opcode, (to, None), source, extra);
                 assert_eq!(mnemonic(&instruction), name);
                 assert_eq!(instruction.op0_register(), to);
                 assert_eq!(instruction.op1_register(), registers(width)[1]);
@@ -162,7 +162,7 @@ fn moves() {
     for width in WIDTHS {
         let moves = if width.is_one { "vmovsd" } else { "vmovupd" };
         for &register in &registers(width) {
-            let registers_of = [register, Register::None];
+            let registers_of = (register, None);
             for memory in memory() {
                 let source = Source::Memory(memory);
                 let load = decoded(width, Opcode::LOAD, registers_of, source, Extra::default());
@@ -190,7 +190,8 @@ fn comparisons_and_choices() {
         let [a, b] = [3, 7].map(|k| form.register(k));
         let source = Source::Register(b);
         let to = if form.has_masks() { Register::K2 } else { form.register(1) };
-        let compare = decoded(width, Opcode::COMPARE, [to, a], source, Extra::immediate(0x1e));
+        let compare =
+            decoded(width, Opcode::COMPARE, (to, Some(a)), source, Extra::immediate(0x1e));
         assert_eq!(mnemonic(&compare), format!("vcmp{suffix}"));
         assert_eq!([0, 1, 2].map(|op| compare.op_register(op)), [to, a, b]);
         assert_eq!(compare.immediate8(), 0x1e);
@@ -198,21 +199,50 @@ fn comparisons_and_choices() {
         let to = form.register(5);
         if !form.has_masks() {
             let extra = Extra::immediate(form.n_registers() << 4);
-            let blend = decoded(width, Opcode::BLEND, [to, a], source, extra);
+            let blend = decoded(width, Opcode::BLEND, (to, Some(a)), source, extra);
             assert_eq!(mnemonic(&blend), "vblendvpd");
             let mask = form.temporary()[0];
             assert_eq!([0, 1, 2, 3].map(|op| blend.op_register(op)), [to, a, b, mask]);
             continue;
         }
         let extra = Extra { mask: 1, ..Extra::default() };
-        let blend = decoded(width, Opcode::BLEND_BY_MASK, [to, a], source, extra);
+        let blend = decoded(width, Opcode::BLEND_BY_MASK, (to, Some(a)), source, extra);
         assert_eq!(mnemonic(&blend), "vblendmpd");
         assert_eq!((blend.op_mask(), blend.zeroing_masking()), (Register::K1, false));
         let one = Source::Memory(at(Register::RDX, 64));
         let extra = Extra { mask: 1, is_zeroing: true, ..Extra::default() };
-        let truth = decoded(width, Opcode::LOAD, [to, Register::None], one, extra);
+        let truth = decoded(width, Opcode::LOAD, (to, None), one, extra);
         assert_eq!((truth.op_mask(), truth.zeroing_masking()), (Register::K1, true));
         assert!(matches!(truth.memory_size(), MemorySize::Float64 | MemorySize::Packed512_Float64));
+    }
+}
+
+/// Constants in memory, which take their place in comparisons and choices.
+#[test]
+fn comparisons_and_choices_with_memory() {
+    for form in [Form::One, Form::OneOf32, Form::Four, Form::Eight] {
+        let width = form.width();
+        let [to, a] = [5, 3].map(|k| form.register(k));
+        for memory in memory() {
+            let source = Source::Memory(memory);
+            let mask = if form.has_masks() { Register::K1 } else { to };
+            let extra = Extra::immediate(4);
+            let compare = decoded(width, Opcode::COMPARE, (mask, Some(a)), source, extra);
+            assert_memory(&compare, &memory);
+            let (opcode, extra) = match form.has_masks() {
+                true => (Opcode::BLEND_BY_MASK, Extra { mask: 1, ..Extra::default() }),
+                false => (Opcode::BLEND, Extra::immediate(form.n_registers() << 4)),
+            };
+            let blend = decoded(width, opcode, (to, Some(a)), source, extra);
+            assert_memory(&blend, &memory);
+            assert_eq!(blend.op0_register(), to);
+            if !width.is_one {
+                let root = decoded(width, Opcode::SQRT, (to, None), source, Extra::default());
+                assert_memory(&root, &memory);
+                let round = decoded(width, Opcode::ROUND, (to, None), source, Extra::immediate(9));
+                assert_memory(&round, &memory);
+            }
+        }
     }
 }
 
@@ -221,13 +251,15 @@ fn comparisons_and_choices() {
 fn refusals() {
     let [one, wide] = [WIDTHS[0], WIDTHS[1]];
     let register = |k: u32| Register::XMM0 + k;
+    let low = register(0);
     for (width, registers, source) in [
-        (one, [register(16), register(0)], Source::Register(register(0))),
-        (one, [register(0), register(16)], Source::Register(register(0))),
-        (one, [register(0), register(0)], Source::Register(register(16))),
-        (one, [Register::RAX, register(0)], Source::Register(register(0))),
-        (wide, [register(0), register(0)], Source::Register(Register::None)),
-        (wide, [register(0), register(0)], Source::Memory(at(Register::None, 0))),
+        (one, (register(16), Some(low)), Source::Register(low)),
+        (one, (low, Some(register(16))), Source::Register(low)),
+        (one, (low, Some(low)), Source::Register(register(16))),
+        (one, (Register::RAX, Some(low)), Source::Register(low)),
+        (wide, (low, Some(Register::None)), Source::Register(low)),
+        (wide, (low, Some(low)), Source::Register(Register::None)),
+        (wide, (low, Some(low)), Source::Memory(at(Register::None, 0))),
     ] {
         let mut bytes = Vec::new();
         assert!(!encode(&mut bytes, width, Opcode::ADD, registers, source, Extra::default()));

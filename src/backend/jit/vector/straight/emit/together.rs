@@ -32,7 +32,7 @@ impl Emitter<'_> {
     pub(super) fn numerators(&mut self, group: u32, args: &[Operand]) {
         let numerators = self.gather(args);
         let to = Source::Memory(self.staged(group));
-        self.at_once(args.len(), Opcode::STORE, [numerators, Register::None], to);
+        self.at_once(args.len(), Opcode::STORE, (numerators, None), to);
     }
 
     pub(super) fn quotients(&mut self, group: u32, denominators: &[Operand]) {
@@ -41,16 +41,16 @@ impl Emitter<'_> {
         let [_, other] = self.asm.temporary;
         let numerators = widened(other, n);
         let staged = Source::Memory(self.staged(group));
-        self.at_once(n, Opcode::LOAD, [numerators, Register::None], staged);
+        self.at_once(n, Opcode::LOAD, (numerators, None), staged);
         let quotients = denominators;
         let denominators = Source::Register(denominators);
-        self.at_once(n, Opcode::DIV, [quotients, numerators], denominators);
+        self.at_once(n, Opcode::DIV, (quotients, Some(numerators)), denominators);
         self.keep(group, quotients, n);
     }
 
     pub(super) fn roots(&mut self, group: u32, args: &[Operand]) {
         let numbers = self.gather(args);
-        let registers = [numbers, Register::None];
+        let registers = (numbers, None);
         self.at_once(args.len(), Opcode::SQRT, registers, Source::Register(numbers));
         self.keep(group, numbers, args.len());
     }
@@ -58,7 +58,7 @@ impl Emitter<'_> {
     /// Puts results where they are read.
     fn keep(&mut self, group: u32, results: Register, n: usize) {
         let to = Source::Memory(self.staged(group));
-        self.at_once(n, Opcode::STORE, [results, Register::None], to);
+        self.at_once(n, Opcode::STORE, (results, None), to);
         if n > 2 {
             // Instructions of other code that write half of a register would wait for the rest.
             self.asm.put(Ok(Instruction::with(Code::VEX_Vzeroupper)));
@@ -66,7 +66,13 @@ impl Emitter<'_> {
     }
 
     /// An instruction on so many numbers.
-    fn at_once(&mut self, n: usize, opcode: Opcode, registers: [Register; 2], source: Source) {
+    fn at_once(
+        &mut self,
+        n: usize,
+        opcode: Opcode,
+        registers: (Register, Option<Register>),
+        source: Source,
+    ) {
         self.asm.vector(width(n), opcode, registers, source, Extra::default());
     }
 
@@ -81,7 +87,7 @@ impl Emitter<'_> {
         let vector = widened(low, args.len());
         if let Some(place) = self.results_at(args) {
             let from = Source::Memory(self.number(self.frame.staged + place));
-            self.at_once(args.len(), Opcode::LOAD, [vector, Register::None], from);
+            self.at_once(args.len(), Opcode::LOAD, (vector, None), from);
             return vector;
         }
         match *args {
