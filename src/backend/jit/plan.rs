@@ -278,7 +278,7 @@ fn straight(
     } else {
         (0..n_first).map(first).collect()
     };
-    let other = |k: usize| (k % ALIKE != 0).then(|| allocate(k, first[k / ALIKE].2));
+    let other = |k: usize| (!k.is_multiple_of(ALIKE)).then(|| allocate(k, first[k / ALIKE].2));
     let others: Vec<_> = if is_parallel {
         (0..found.len()).into_par_iter().filter_map(other).collect()
     } else {

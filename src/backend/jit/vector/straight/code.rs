@@ -364,12 +364,12 @@ impl Reader<'_> {
     fn value(&mut self, val: Val) -> Value {
         match self.inner.get(val.wrapping_sub(self.least) as usize) {
             Some(&known) if known != NOT_KNOWN => known,
-            _ => self.from_outside(val),
+            _ => self.outer_value(val),
         }
     }
 
     /// A value from outside, or a constant.
-    fn from_outside(&mut self, val: Val) -> Value {
+    fn outer_value(&mut self, val: Val) -> Value {
         if let Some(&known) = self.outer.get(&val) {
             return known;
         }
