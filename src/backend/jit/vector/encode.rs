@@ -1,8 +1,8 @@
 //! Instructions on numbers and vectors of them as bytes, with the prefixes VEX and EVEX (Intel 64
 //! and IA-32 Architectures Software Developer's Manual, volume 2, 2.3 and 2.7).
 //!
-//! Only what code consists of mostly, in a tenth of the time that iced-x86 takes, which encodes
-//! all else and says in a test what the bytes have to be.
+//! Only what code consists of mostly, in a third of the instructions that iced-x86 takes, which
+//! encodes all else and says in a test what the bytes have to be.
 
 use iced_x86::{MemoryOperand, Register};
 
