@@ -14,12 +14,9 @@ use nablac::backend::jit::{Jit, JitOptions, Vectors};
 use nablac::model::Model;
 use nablac::ops::scalar::{Domain, ScalarOp};
 use support::works::{Ratios, by_gcc};
-use support::{one_thread, thread_seconds};
+use support::{least, one_thread};
 
 const N: usize = 1024;
-/// Seconds of a measurement, and how many there are, of which the least counts.
-const SECONDS: f64 = 0.05;
-const MEASUREMENTS: usize = 4;
 
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
@@ -71,21 +68,10 @@ fn ours(op: ScalarOp, x: &[Vec<f64>; 2], vectors: Vectors) -> f64 {
     let engine = Jit::new(&compiled.kernel, &options).expect("it compiles");
     let args = [&x[0][..], &x[1][..]];
     let (mut y, mut memory) = (vec![0.0; N], Memory::default());
-    let (mut least, mut n, mut measured) = (f64::INFINITY, 100, 0);
-    while measured < MEASUREMENTS {
-        let start = thread_seconds();
-        for _ in 0..n {
-            let mut wanted = [Some(&mut y[..])];
-            engine.call(&args[..op.arity()], &mut wanted, &mut memory).expect("it evaluates");
-        }
-        let seconds = thread_seconds() - start;
-        if seconds < SECONDS {
-            n *= 2;
-        } else {
-            measured += 1;
-            least = least.min(seconds / n as f64);
-        }
-    }
+    let least = least(|| {
+        let mut wanted = [Some(&mut y[..])];
+        engine.call(&args[..op.arity()], &mut wanted, &mut memory).expect("it evaluates");
+    });
     least * 1e9 / N as f64
 }
 

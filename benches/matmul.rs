@@ -8,12 +8,7 @@ mod support;
 use nablac::backend::abi::Memory;
 use nablac::model::Model;
 use support::works::by_gcc;
-use support::{one_thread, thread_seconds};
-
-/// Seconds of a measurement, and how many there are, of which the least counts: other work on the
-/// same core slows some of them down, for up to a second.
-const SECONDS: f64 = 0.02;
-const MEASUREMENTS: usize = 60;
+use support::{MEASUREMENTS, SECONDS, least, one_thread};
 
 fn main() {
     println!("us a product: ours, gcc; speed of ours / gcc");
@@ -33,24 +28,11 @@ fn ours(n: usize) -> f64 {
     let compiled = function.compile(&one_thread()).expect("it compiles");
     let numbers: Vec<f64> = (0..n * n).map(|k| (k as f64).sin()).collect();
     let (mut product, mut memory) = (vec![0.0; n * n], Memory::default());
-    let (mut least, mut together, mut measured) = (f64::INFINITY, 1, 0);
-    while measured < MEASUREMENTS {
-        let start = thread_seconds();
-        for _ in 0..together {
-            let mut wanted = [Some(&mut product[..])];
-            compiled
-                .evaluate_into(&[&numbers, &numbers], &mut wanted, &mut memory)
-                .expect("it evaluates");
-        }
-        let seconds = thread_seconds() - start;
-        if seconds < SECONDS {
-            together *= 2;
-        } else {
-            measured += 1;
-            least = least.min(seconds / f64::from(together));
-        }
-    }
-    least
+    least(|| {
+        let mut wanted = [Some(&mut product[..])];
+        let inputs = [&numbers[..]; 2];
+        compiled.evaluate_into(&inputs, &mut wanted, &mut memory).expect("it evaluates");
+    })
 }
 
 /// A program that prints the least microseconds of a product, each measurement as long as ours.

@@ -17,12 +17,7 @@ use nablac::kernel::count::count;
 use nablac::kernel::ir::Kernel;
 use nablac::kernel::roll::roll_from;
 use nablac::model::Model;
-use support::{process_seconds, thread_seconds};
-
-/// Each is evaluated for so long.
-const SECONDS: f64 = 1.0;
-/// What one measurement takes at least.
-const LEAST: f64 = 0.1;
+use support::{least, process_seconds, thread_seconds};
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
@@ -134,18 +129,7 @@ fn of(kernel: &Arc<Kernel>) -> Cost {
         jit.call(&args, &mut all, &mut memory).expect("it evaluates");
     };
     evaluate();
-    // Several at a time where one is too short for the clock.
-    let (mut least, mut n, begin) = (f64::INFINITY, 1, thread_seconds());
-    while least.is_infinite() || thread_seconds() - begin < SECONDS {
-        let start = thread_seconds();
-        (0..n).for_each(|_| evaluate());
-        let seconds = thread_seconds() - start;
-        if seconds < LEAST {
-            n *= 2;
-        } else {
-            least = least.min(seconds / f64::from(n));
-        }
-    }
+    let evaluate_s = least(&mut evaluate);
     let results = results.iter().map(|r| r.iter().map(|x| x.to_bits()).collect()).collect();
-    Cost { code_bytes: jit.code_bytes(), compile_s, evaluate_s: least, results }
+    Cost { code_bytes: jit.code_bytes(), compile_s, evaluate_s, results }
 }

@@ -15,15 +15,10 @@ use nablac::kernel::ir::Kernel;
 use nablac::simplify::SimplifyOptions;
 use nablac::simplify::rules::Math;
 use support::works::{Ratios, beside_heyoka, by_gcc, helpers, names, statements, work};
-use support::{one_thread, thread_seconds};
+use support::{MEASUREMENTS, SECONDS, least, one_thread};
 
 /// Points that calls take in turn.
 const POINTS: usize = 4;
-/// Seconds of a measurement, and how many there are, of which the least counts: other work on the
-/// same core slows some of them down, for up to a second.
-const SECONDS: f64 = 0.02;
-const MEASUREMENTS: usize = 60;
-
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     for (math, title, flag) in [
@@ -67,21 +62,11 @@ fn ours(compiled: &Compiled, inputs: &[Vec<f64>]) -> f64 {
             bound
         })
         .collect();
-    let (mut least, mut n, mut measured) = (f64::INFINITY, 1000, 0);
-    while measured < MEASUREMENTS {
-        let start = thread_seconds();
-        for k in 0..n {
-            points[k % POINTS].call().expect("it evaluates");
-        }
-        let seconds = thread_seconds() - start;
-        if seconds < SECONDS {
-            n *= 2;
-        } else {
-            measured += 1;
-            least = least.min(seconds / n as f64);
-        }
-    }
-    least
+    let mut k = 0;
+    least(|| {
+        points[k % POINTS].call().expect("it evaluates");
+        k += 1;
+    })
 }
 
 /// The kernel in C with a main function that times so many calls.

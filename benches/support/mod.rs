@@ -11,11 +11,13 @@ use nablac::function::{Compiled, Options};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 
-/// Evaluations are repeated for so long.
-const SECONDS: f64 = 1.0;
+/// Seconds of a measurement, and how many there are, of which the least counts: other work on the
+/// same core slows some of them down, for up to a second.
+pub const SECONDS: f64 = 0.02;
+pub const MEASUREMENTS: usize = 60;
 
-/// What one measurement of an evaluation takes at least.
-const LEAST: f64 = 0.02;
+/// No further measurements of long calls after so many seconds.
+const LONGEST: f64 = 4.0;
 
 /// CPU seconds of this process with all its threads.
 pub fn process_seconds() -> f64 {
@@ -51,29 +53,35 @@ pub fn one_thread() -> Options {
     Options { threads: 1, again: true, ..Options::default() }
 }
 
-/// Least CPU seconds of one evaluation of one output.
+/// Least CPU seconds of a call on this thread.
+pub fn least(mut call: impl FnMut()) -> f64 {
+    let (mut least, mut together, mut measured) = (f64::INFINITY, 1u64, 0);
+    let begin = thread_seconds();
+    while measured == 0 || measured < MEASUREMENTS && thread_seconds() - begin < LONGEST {
+        let start = thread_seconds();
+        (0..together).for_each(|_| call());
+        let seconds = thread_seconds() - start;
+        if seconds < SECONDS {
+            together *= 2;
+        } else {
+            measured += 1;
+            least = least.min(seconds / together as f64);
+        }
+    }
+    least
+}
+
+/// [`least`] of an evaluation of one output.
 pub fn evaluating(compiled: &Compiled, inputs: &[Vec<f64>], wanted: usize) -> f64 {
     let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let outputs = compiled.function.outputs();
     let mut values = vec![0.0; outputs[wanted].pattern.nnz()];
     let mut memory = Memory::default();
-    // Several at a time where one is too short for the clock.
-    let (mut least, mut n, start) = (f64::INFINITY, 1, thread_seconds());
-    while least.is_infinite() || thread_seconds() - start < SECONDS {
-        let begin = thread_seconds();
-        for _ in 0..n {
-            let mut all: Vec<Option<&mut [f64]>> = outputs.iter().map(|_| None).collect();
-            all[wanted] = Some(&mut values);
-            compiled.evaluate_into(&inputs, &mut all, &mut memory).expect("it evaluates");
-        }
-        let seconds = thread_seconds() - begin;
-        if seconds < LEAST {
-            n *= 2;
-        } else {
-            least = least.min(seconds / f64::from(n));
-        }
-    }
-    least
+    least(|| {
+        let mut all: Vec<Option<&mut [f64]>> = outputs.iter().map(|_| None).collect();
+        all[wanted] = Some(&mut values);
+        compiled.evaluate_into(&inputs, &mut all, &mut memory).expect("it evaluates");
+    })
 }
 
 /// What a script of `benches/peers` prints as JSON; none where its packages are not there.
