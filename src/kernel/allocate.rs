@@ -169,7 +169,7 @@ const NEVER: u32 = u32::MAX;
 const NO_SLOT: u32 = u32::MAX;
 const NO_REGISTER: Register = Register::MAX;
 /// More registers are not used.
-const MOST_REGISTERS: usize = 32;
+pub const MOST_REGISTERS: usize = 32;
 
 /// Allocates registers line after line.
 pub struct Allocation<'a> {

@@ -11,9 +11,7 @@ use super::encode::{Extra, Opcode, Place, Source, Width, encode};
 use super::form::Form;
 use super::refused;
 use crate::backend::abi::EngineError;
-
-/// Of any form.
-const MOST_REGISTERS: usize = 32;
+use crate::kernel::allocate::MOST_REGISTERS;
 
 /// Writes the code of one function.
 pub(super) struct Assembler {
@@ -78,7 +76,7 @@ impl Assembler {
         }
     }
 
-    /// A jump that [`Assembler::land`] directs.
+    /// A jump that [`Assembler::finish`] directs.
     pub fn jump(&mut self, code: Code) -> Jump {
         // Far enough that the encoder takes the long form, which is all it has here.
         self.put(Instruction::with_branch(code, self.here()));
