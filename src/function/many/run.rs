@@ -42,6 +42,8 @@ struct Code<'a> {
     is_chunk: bool,
     /// Whether it takes columns.
     is_by_column: bool,
+    /// Whether it writes too many of them for the caller's.
+    is_broad: bool,
 }
 
 impl Code<'_> {
@@ -108,7 +110,12 @@ impl Points<'_> {
                 // The last chunk may repeat what has been done.
                 at = at.min(range.end - n);
                 let (engine, is_by_column) = (&chunk.jit, chunk.is_by_column);
-                let code = Code { engine, n, is_chunk: true, is_by_column };
+                let n_columns: usize = (self.compiled.function.outputs.iter().zip(&range.outputs))
+                    .filter(|(_, wanted)| wanted.is_some())
+                    .map(|(output, _)| output.pattern.nnz())
+                    .sum();
+                let is_broad = is_by_column && n_columns > MOST_STREAMS;
+                let code = Code { engine, n, is_chunk: true, is_by_column, is_broad };
                 if self.in_ranges(at, n)
                     && self.call(&code, at, &mut range, &mut buffer, memory).is_ok()
                 {
@@ -118,7 +125,7 @@ impl Points<'_> {
             }
             // What fails in a chunk is found point by point.
             let engine = &*self.compiled.engine;
-            let code = Code { engine, n: 1, is_chunk: false, is_by_column: false };
+            let code = Code { engine, n: 1, is_chunk: false, is_by_column: false, is_broad: false };
             for point in at..at + n {
                 self.call(&code, point, &mut range, &mut buffer, memory).map_err(|error| {
                     self.failed.fetch_min(range.number, Ordering::Relaxed);
@@ -165,23 +172,25 @@ impl Points<'_> {
         let moved = (0..self.inputs.len()).map(|k| (k, self.nnz(k)));
         let moved = moved.filter(|&(k, nnz)| self.each[k] && self.moves(code, nnz));
         let len_given = moved.map(|(_, nnz)| code.len(nnz)).sum();
-        let n_columns: usize = outputs.iter().map(|&(_, nnz)| nnz).sum();
-        let stages = code.is_by_column && n_columns > MOST_STREAMS;
-        let by_buffer = |nnz: usize| stages || self.moves(code, nnz);
-        let moved = outputs.iter().filter(|&&(_, nnz)| by_buffer(nnz));
+        let moved = outputs.iter().filter(|&&(_, nnz)| self.stages(code, nnz));
         let len_results: usize = moved.map(|&(_, nnz)| code.len(nnz)).sum();
         buffer.resize(len_given + len_results, 0.0);
         let (given, results) = buffer.split_at_mut(len_given);
         let inputs = self.inputs(code, at, given);
-        let mut wanted = self.wanted(code, at, range, &outputs, &by_buffer, results);
+        let mut wanted = self.wanted(code, at, range, &outputs, results);
         code.engine.call(&inputs, &mut wanted, memory)?;
-        self.take(code, at, range, &outputs, &by_buffer, results);
+        self.take(code, at, range, &outputs, results);
         Ok(())
     }
 
     /// Whether values of so many nonzeros lie elsewhere than code takes them.
     fn moves(&self, code: &Code, nnz: usize) -> bool {
         nnz > 1 && (self.layout == Layout::Columns) != code.is_by_column
+    }
+
+    /// Whether results of so many nonzeros go by way of a buffer.
+    fn stages(&self, code: &Code, nnz: usize) -> bool {
+        code.is_broad || self.moves(code, nnz)
     }
 
     /// The inputs of code for some points.
@@ -216,7 +225,6 @@ impl Points<'_> {
         at: usize,
         range: &'v mut Range,
         outputs: &[(usize, usize)],
-        by_buffer: &dyn Fn(usize) -> bool,
         mut results: &'v mut [f64],
     ) -> Vec<Option<&'v mut [f64]>> {
         let (n, first) = (code.n, at - range.begin);
@@ -224,10 +232,10 @@ impl Points<'_> {
         let mut wanted: Vec<Option<&mut [f64]>> = Vec::with_capacity(outputs.len());
         for &(k, nnz) in outputs {
             let mut own = &mut [][..];
-            if by_buffer(nnz) {
+            if self.stages(code, nnz) {
                 (own, results) = std::mem::take(&mut results).split_at_mut(code.len(nnz));
             }
-            match (pieces[k].take(), by_buffer(nnz), code.is_by_column) {
+            match (pieces[k].take(), self.stages(code, nnz), code.is_by_column) {
                 (None, ..) => wanted.push(None),
                 (Some(_), true, true) => {
                     wanted.extend(
@@ -254,11 +262,10 @@ impl Points<'_> {
         at: usize,
         range: &mut Range,
         outputs: &[(usize, usize)],
-        by_buffer: &dyn Fn(usize) -> bool,
         mut results: &[f64],
     ) {
         let (n, first) = (code.n, at - range.begin);
-        for &(k, nnz) in outputs.iter().filter(|&&(_, nnz)| by_buffer(nnz)) {
+        for &(k, nnz) in outputs.iter().filter(|&&(_, nnz)| self.stages(code, nnz)) {
             let own;
             (own, results) = results.split_at(code.len(nnz));
             let Some(pieces) = &mut range.outputs[k] else { continue };
